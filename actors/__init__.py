@@ -1,0 +1,1 @@
+"""All that runs inside a child process, and the public API."""

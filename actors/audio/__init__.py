@@ -1,0 +1,1 @@
+"""The audio process: PortAudio in and out, and the tape."""

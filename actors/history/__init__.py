@@ -1,0 +1,1 @@
+"""The history process: the store of messages."""

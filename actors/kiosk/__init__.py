@@ -1,0 +1,1 @@
+"""The kiosk process: the page and its WebSocket."""

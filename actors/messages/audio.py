@@ -1,0 +1,107 @@
+"""Of the audio process: the two lanes to the room, its orders and its state.
+
+Positions count samples (one per mono frame) since the tape was made; they only ever grow.
+"""
+
+from .base import Message
+
+
+class Follow(Message, tag="follow", frozen=True):
+    """Room to audio, on the microphone lane: send me the tape.
+
+    Said at the start of a stream and then several times a second as acknowledgement. A ``stream``
+    that audio does not know starts a new one at ``next``; for a known one ``next`` tells how far
+    the room has received, which bounds what may be under way.
+    """
+
+    stream: int
+    """Random number that the room chooses for each stream; a new one also rewinds."""
+    next: int
+    """First position not yet received; -1: from the first one not yet served."""
+    served: int
+    """Every sample before this position has reached the agent, as far as can be known; -1: no
+    news. Audio writes it to the tape, where it outlives both processes."""
+
+
+class Captured(Message, tag="captured", frozen=True):
+    """Audio to room, on the microphone lane: a run of samples from the tape."""
+
+    stream: int
+    position: int
+    """Of the first sample."""
+    sample_rate: int
+    """Hz."""
+    pcm: bytes
+    """int16 little endian, mono. Empty when ``gap`` is not 0."""
+    gap: int = 0
+    """Number of samples that were never captured (device lost) or are no longer on the tape."""
+
+
+class Spoken(Message, tag="spoken", frozen=True):
+    """Room to audio, on the speaker lane: samples of the agent's voice to be played."""
+
+    sequence: int
+    """Counts the frames of this room process, so that a loss is seen."""
+    sample_rate: int
+    """Hz."""
+    pcm: bytes
+    """int16 little endian, mono."""
+
+
+class Hush(Message, tag="hush", frozen=True):
+    """Room to audio, on the speaker lane: throw away what is not yet played."""
+
+
+class StartRecording(Message, tag="start-recording", frozen=True):
+    """Ask to audio: a conversation begins. Answered by :class:`RecordingStarted` once samples
+    really arrive from the device.
+    """
+
+    conversation: str
+    """Id of the conversation whose words the tape will hold."""
+    resume: bool = False
+    """Go on with a recording of the same conversation if the tape has one, keeping its served
+    position; False: position 0 of the conversation is now."""
+
+
+class RecordingStarted(Message, tag="recording-started", frozen=True):
+    """Audio's answer to :class:`StartRecording`."""
+
+    position: int
+    """First sample of the conversation on the tape."""
+    sample_rate: int
+
+
+class StopRecording(Message, tag="stop-recording", frozen=True):
+    """Ask to audio: the conversation has ended; nothing more goes on the tape."""
+
+
+class SetMuted(Message, tag="set-muted", frozen=True):
+    """Ask to audio (or to the session, which passes it on): microphone off or on."""
+
+    muted: bool
+
+
+class AudioState(Message, tag="audio-state", frozen=True):
+    """Snapshot of the audio process."""
+
+    recording: bool
+    """Samples of a conversation are going on the tape right now."""
+    muted: bool
+    conversation: str
+    """The conversation on the tape; empty: none."""
+    sample_rate: int
+    input: str
+    """Name of the capture device, or the file."""
+    output: str
+    error: str = ""
+    """What is wrong with a device, if anything."""
+
+
+class AudioLevel(Message, tag="audio-level", frozen=True):
+    """Meter, a few times a second."""
+
+    input_dbfs: float
+    """RMS of the microphone over the last interval; -120.0: nothing or silence."""
+    output_dbfs: float
+    """RMS of what was played."""

@@ -1,0 +1,73 @@
+"""The base of every message and the envelope it travels in.
+
+Rules of evolution (a terminal is updated while programs of the last version are still attached):
+
+* a tag, once released, never means something else and is never used again;
+* fields are only ever appended, and an appended field has a default: messages are arrays on the
+  wire, so that an old reader ignores what follows the fields it knows and a new reader fills in
+  the defaults of what an old writer did not send;
+* a field keeps its type and its unit.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+"""First element of every envelope; raised only when an old reader could misread a new frame."""
+
+Kind = Literal["tell", "ask", "reply", "fact", "state", "level", "deliver", "ack"]
+"""How a message is to be delivered.
+
+``tell``     to one actor, no answer, refused to the sender when it cannot be queued.
+``ask``      to one actor, answered by exactly one ``reply`` before ``deadline``.
+``reply``    the answer to the ``ask`` whose ``id`` it carries.
+``fact``     to all that subscribed to its tag, once, in order per sender.
+``state``    a snapshot: the router keeps the last one per sender and tag for those who join later.
+``level``    to all that subscribed, newest wins: dropped rather than queued.
+``deliver``  to one actor, kept and sent again by the sender until the ``ack`` that has its ``id``.
+``ack``      the receiver has handled the ``deliver`` whose ``id`` it carries.
+"""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=False):
+    """Base of all messages: immutable, and a tagged array on the wire (``[tag, field, ...]``)."""
+
+    @classmethod
+    def tag(cls) -> str:
+        """The tag this message type has on the wire, by which others subscribe to it."""
+        tag = cls.__struct_config__.tag
+        assert isinstance(tag, str)
+        return tag
+
+
+class Header(msgspec.Struct, frozen=True, array_like=True):
+    """The part of an envelope that the router reads: all but the message."""
+
+    version: int
+    kind: Kind
+    to: str
+    """Name of the receiving actor or client; empty: everyone who subscribed to ``topic``."""
+    sender: str
+    """Name of the sending actor or client."""
+    id: int
+    """Number of the ask or the delivery, counted by its sender; 0 for kinds without an answer."""
+    topic: str
+    """Tag of the message."""
+    deadline: float
+    """CLOCK_MONOTONIC seconds after which an ask is not worth answering; 0: none. All processes
+    of a terminal are on one machine and so on one monotonic clock."""
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True):
+    """A message and what the router needs to know of it. Fields as in :class:`Header`."""
+
+    version: int
+    kind: Kind
+    to: str
+    sender: str
+    id: int
+    topic: str
+    deadline: float
+    message: Any
+    """Decoded to one of the catalogue's types by :func:`actors.messages.codec.decode`."""

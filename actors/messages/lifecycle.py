@@ -1,0 +1,91 @@
+"""Between the supervisor and its children, on a lane of its own that never crosses the router."""
+
+from .base import Message
+
+
+class Ready(Message, tag="ready", frozen=True):
+    """A child has finished ``on_start`` and takes messages. The first thing it says."""
+
+    incarnation: int
+    """Which start of this actor speaks, so that a late word of a dead one is not believed."""
+
+
+class StartFailed(Message, tag="start-failed", frozen=True):
+    """A child could not start; it exits right after."""
+
+    incarnation: int
+    error: str
+    """Type and text of the cause, without secrets."""
+    remedy: str = ""
+    """What the operator can do, when that is known."""
+
+
+class Heartbeat(Message, tag="heartbeat", frozen=True):
+    """Sent about once a second from the actor's own loop: a loop that hangs stops sending it."""
+
+    incarnation: int
+    mailbox: int
+    """Messages waiting to be handled."""
+    health: str = "ok"
+    """``ok``, or in a few words what the actor itself finds wrong with its flow of data."""
+
+
+class Stop(Message, tag="stop", frozen=True):
+    """Order to a child: drain, stop, exit 0."""
+
+    grace_s: float
+    """Seconds until the supervisor loses patience and sends SIGTERM."""
+
+
+class ActorUp(Message, tag="actor-up", frozen=True):
+    """The named actor is Ready, for the first time or again. Told to every running child."""
+
+    name: str
+    incarnation: int
+
+
+class ActorDown(Message, tag="actor-down", frozen=True):
+    """The named actor's process has ended. Told to every running child (OTP's ``DOWN``)."""
+
+    name: str
+    incarnation: int
+    reason: str
+    """How it ended: ``exit 0``, ``signal SIGKILL``, ``start failed`` and so on."""
+
+
+class GetStatus(Message, tag="get-status", frozen=True):
+    """Ask of an operator's program to the supervisor; answered by :class:`Status`."""
+
+
+class ActorStatus(Message, tag="actor-status", frozen=True):
+    """One row of ``callpoint status``; the fields are the operator contract."""
+
+    pid: int | None
+    state: str
+    """``starting``, ``running``, ``backing-off``, ``stopping``, ``stopped``, ``failed``."""
+    restarts: int
+    last_exit: str | None
+    uptime_s: float
+    rss_mib: float
+    cpu_percent: float
+    health: str
+
+
+class Status(Message, tag="status", frozen=True):
+    """The supervisor's answer to :class:`GetStatus`."""
+
+    state: str
+    """``starting``, ``running`` or ``stopping``."""
+    pid: int
+    uptime_s: float
+    actors: dict[str, ActorStatus]
+
+
+class RestartActor(Message, tag="restart-actor", frozen=True):
+    """Ask to the supervisor: stop and start one actor. Answered when it is Ready again."""
+
+    name: str
+
+
+class StopTerminal(Message, tag="stop-terminal", frozen=True):
+    """Ask to the supervisor: stop everything and exit 0. Answered before it begins."""

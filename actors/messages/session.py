@@ -1,0 +1,90 @@
+"""Orders to the session and its state: the Agent API as messages."""
+
+from typing import Literal
+
+import msgspec
+
+from .base import Message
+from .conversation import ChatMessage
+from .room import ConnectionState, Track
+
+AgentState = Literal["initializing", "idle", "listening", "thinking", "speaking"]
+"""Attribute ``lk.agent.state``, LiveKit's words."""
+
+AgentLife = Literal["disconnected", "connecting", "connected", "failed"]
+ErrorKind = Literal["connection", "sender", "receiver", "media"]
+AgentError = Literal["timeout", "left"]
+
+
+class SessionError(msgspec.Struct, frozen=True):
+    """What went wrong with the session last; stays until dismissed or the next start."""
+
+    kind: ErrorKind
+    reason: str
+
+
+class AgentView(msgspec.Struct, frozen=True):
+    """The seed's Agent as a snapshot."""
+
+    life: AgentLife
+    state: AgentState | None
+    """None unless connected."""
+    is_connected: bool
+    can_listen: bool
+    is_pending: bool
+    is_finished: bool
+    error: AgentError | None = None
+    identity: str = ""
+    audio_track: Track | None = None
+    avatar_video_track: Track | None = None
+
+
+class SessionState(Message, tag="session-state", frozen=True):
+    """Snapshot of the session and its agent."""
+
+    conversation: str
+    is_connected: bool
+    connection_state: ConnectionState
+    agent: AgentView
+    muted: bool = False
+    room_name: str = ""
+    error: SessionError | None = None
+
+
+class StartSession(Message, tag="start-session", frozen=True):
+    """Ask to the session. Answered by Done as soon as the recorder runs (with pre-connect audio)
+    or the start is under way (without); does nothing when a session is on.
+    """
+
+
+class EndSession(Message, tag="end-session", frozen=True):
+    """Ask to the session. Answered by Done when the room has been left."""
+
+
+class Say(Message, tag="say", frozen=True):
+    """Ask to the session: send a text to the agent. Answered by :class:`Said` or Failed."""
+
+    text: str
+    id: str = ""
+    """Chosen by the asker, so that asking again after a lost answer does not say it twice;
+    empty: the session makes one."""
+
+
+class Said(Message, tag="said", frozen=True):
+    """The message as it stands in the list."""
+
+    message: ChatMessage
+
+
+class DismissError(Message, tag="dismiss-error", frozen=True):
+    """Ask to the session: clear the session's error (never the agent's failure)."""
+
+
+class GetMessages(Message, tag="get-messages", frozen=True):
+    """Ask to the session: the messages of its list; answered by :class:`Messages`."""
+
+
+class Messages(Message, tag="messages", frozen=True):
+    """Answer to :class:`GetMessages`, in list order."""
+
+    messages: tuple[ChatMessage, ...]

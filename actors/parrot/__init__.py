@@ -1,0 +1,1 @@
+"""The parrot: the agent of the practice room."""

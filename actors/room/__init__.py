@@ -1,0 +1,1 @@
+"""The room process: the LiveKit room, or the practice room."""

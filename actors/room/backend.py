@@ -1,0 +1,127 @@
+"""What a room must be able to do, whichever it is: held by one contract suite for all of them.
+
+LiveKit's words and behaviour are the standard; the practice room follows them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.messages import ConnectionState, Participant
+
+
+class RoomError(Exception):
+    """The room did not do it: refused, unreachable, gone. The text has no secret in it."""
+
+
+@dataclass(frozen=True)
+class ConnectionChanged:
+    """The connection's state; ``reason`` says why it is ``disconnected``, else empty."""
+
+    state: ConnectionState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ParticipantsChanged:
+    """All remote participants as they are now, in the order in which they came."""
+
+    participants: tuple[Participant, ...]
+
+
+@dataclass(frozen=True)
+class MicrophoneSubscribed:
+    """Someone has subscribed to our microphone track for the first time."""
+
+    sid: str
+
+
+@dataclass(frozen=True)
+class TextChunk:
+    """A part of an incoming text stream."""
+
+    stream_id: str
+    topic: str
+    participant: str
+    """Identity in whose name it was sent."""
+    attributes: dict[str, str]
+    """Of the header."""
+    content: str
+    """Whole characters."""
+
+
+@dataclass(frozen=True)
+class TextEnded:
+    """An incoming text stream has ended, also when it had no chunk."""
+
+    stream_id: str
+    topic: str
+    participant: str
+    attributes: dict[str, str]
+    """Of the header and the trailer."""
+    error: str = ""
+    """Why it ended abnormally."""
+
+
+@dataclass(frozen=True)
+class AgentAudio:
+    """Samples of the agent's voice, int16 mono."""
+
+    track_sid: str
+    sample_rate: int
+    pcm: bytes
+
+
+RoomEvent = (
+    ConnectionChanged
+    | ParticipantsChanged
+    | MicrophoneSubscribed
+    | TextChunk
+    | TextEnded
+    | AgentAudio
+)
+
+OnEvent = Callable[[RoomEvent], None]
+"""Called in the loop, in order of occurrence; must not raise and must not block."""
+
+
+class RoomBackend(Protocol):
+    """One connection to a room, made once and not used again after it has ended."""
+
+    @property
+    def name(self) -> str:
+        """Name of the room; empty before it is connected."""
+
+    @property
+    def identity(self) -> str:
+        """Identity of the local participant; empty before it is connected."""
+
+    async def connect(self, url: str, token: str) -> None:
+        """Join. Events begin. Raises :class:`RoomError`. Must not be cancelled (LiveKit's native
+        client has been seen to kill its process 15 s later): end the process instead.
+        """
+
+    async def disconnect(self) -> None:
+        """Leave of one's own accord: an agent takes the conversation for ended."""
+
+    async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
+        """Publish the microphone track; returns its sid, never empty. ``preconnect``: with the
+        feature that makes an agent wait for the pre-connect buffer. Raises :class:`RoomError`.
+        """
+
+    async def capture(self, pcm: bytes) -> None:
+        """One block of the microphone (10 or 20 ms of int16 mono at the published rate)."""
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds captured but not yet sent."""
+
+    async def send_text(
+        self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]
+    ) -> None:
+        """Send a text stream to everyone. Raises :class:`RoomError`."""
+
+    async def send_bytes(
+        self, content: bytes, *, topic: str, attributes: dict[str, str], to: str, name: str
+    ) -> None:
+        """Send a byte stream to one participant. Raises :class:`RoomError`."""

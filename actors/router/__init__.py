@@ -1,0 +1,1 @@
+"""The router process: who gets what."""

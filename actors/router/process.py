@@ -1,0 +1,73 @@
+"""The router process: reads headers, forwards frames as they are."""
+
+from actors.messages import Failed, Header, Join, Kind, Message, Welcome
+from actors.messages.codec import CorruptMessage, decode, decode_header, encode
+from actors.runtime.actor import Actor, new_epoch
+from actors.runtime.bus import Sent
+from actors.runtime.corrupt import CorruptFrames
+from actors.runtime.post import ROUTER
+
+from .routes import Routes
+
+
+class Router(Actor):
+    """Binds the one socket that everyone connects to. Bounded queues for each peer are zmq's;
+    what one cannot take is answered (ask), left to its sender (delivery), superseded (state,
+    level) or counted as lost (fact, tell).
+    """
+
+    async def on_start(self) -> None:
+        """Bind; from here on peers find us by themselves."""
+        self._epoch = new_epoch()
+        self._routes = Routes()
+        self.lost = 0
+        self._corrupt = CorruptFrames(ROUTER)
+        self._lane = self.bus.bind("router", ROUTER, self._on_frame, queue=10_000)
+
+    def _on_frame(self, peer: bytes, frame: bytes) -> None:
+        try:
+            header = decode_header(frame)
+            if header.sender.encode() != peer:
+                raise CorruptMessage(frame, ValueError("in another's name"))
+            if header.to == ROUTER:
+                self._for_us(header, decode(frame).message)
+                return
+        except CorruptMessage as corrupt:
+            self._corrupt.note(corrupt, peer)
+            return
+        for name in self._routes.targets(header, frame):
+            sent = self._lane.send(frame, to=name)
+            if sent is not Sent.OK:
+                self._not_taken(header, name, sent)
+
+    def _not_taken(self, header: Header, name: str, sent: Sent) -> None:
+        if sent is Sent.UNREACHABLE:
+            self._routes.leave(name)  # it joins again when it is back
+        if header.kind == "ask":
+            self._say(
+                header.sender, Failed(sent.value, f"{name}: {sent.value}"), "reply", header.id
+            )
+        elif header.kind == "tell" or (header.kind == "fact" and sent is Sent.OVERLOADED):
+            self.lost += 1
+
+    def _for_us(self, header: Header, message: Message) -> None:
+        match message:
+            case Join(subscriptions=tags):
+                missed = self._routes.join(header.sender, tags)
+                self._say(header.sender, Welcome(self._epoch), "tell")
+                for snapshot in missed:
+                    self._lane.send(snapshot, to=header.sender)
+            case _ if header.kind == "ask":
+                self._say(
+                    header.sender,
+                    Failed("invalid", "the router takes no orders"),
+                    "reply",
+                    header.id,
+                )
+
+    def _say(self, to: str, message: Message, kind: Kind, number: int = 0) -> None:
+        self._lane.send(encode(message, kind=kind, sender=ROUTER, to=to, id=number), to=to)
+
+    def health(self) -> str:
+        """Losses since the start, if any."""
+        return "ok" if not self.lost else f"{self.lost} messages lost to full queues"

@@ -1,0 +1,51 @@
+"""Who gets what. Pure: decides, sends nothing."""
+
+from dataclasses import dataclass, field
+
+from actors.messages import Header, Kind
+
+_BROADCAST: frozenset[Kind] = frozenset({"fact", "state", "level"})
+
+
+MAX_SNAPSHOTS = 256
+"""A terminal has about ten; more are some program's mistake, and the oldest go."""
+
+MAX_SUBSCRIPTIONS = 256
+"""Tags one process may ask for; more are ignored."""
+
+
+@dataclass
+class Routes:
+    """Subscriptions and the last snapshots of a terminal."""
+
+    _subscribers: dict[str, dict[str, None]] = field(default_factory=dict)
+    """By tag, the names in the order in which they joined."""
+    _snapshots: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """By tag and sender, the frame as it came."""
+
+    def join(self, name: str, tags: tuple[str, ...]) -> list[bytes]:
+        """Subscribe ``name`` to just these tags; returns the snapshots it has missed."""
+        self.leave(name)
+        for tag in tags[:MAX_SUBSCRIPTIONS]:
+            self._subscribers.setdefault(tag, {})[name] = None
+        return [frame for (tag, _), frame in self._snapshots.items() if tag in tags]
+
+    def leave(self, name: str) -> None:
+        """Forget a subscriber; not knowing it is no fault."""
+        for tag, names in list(self._subscribers.items()):
+            names.pop(name, None)
+            if not names:
+                del self._subscribers[tag]
+
+    def targets(self, header: Header, frame: bytes) -> list[str]:
+        """The names that a frame goes to. A snapshot is kept for those who join later."""
+        if header.kind not in _BROADCAST:
+            return [header.to] if header.to else []
+        if header.kind == "state":
+            self._keep((header.topic, header.sender), frame)
+        return [name for name in self._subscribers.get(header.topic, ()) if name != header.sender]
+
+    def _keep(self, key: tuple[str, str], frame: bytes) -> None:
+        self._snapshots[key] = frame
+        if len(self._snapshots) > MAX_SNAPSHOTS:
+            del self._snapshots[next(iter(self._snapshots))]

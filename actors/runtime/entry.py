@@ -1,0 +1,78 @@
+"""Where a child process begins: title, signals, stacks on demand, logs, death with the parent."""
+
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+
+from .host import Host
+from .logs import configure
+from .spec import ChildSpec
+
+log = logging.getLogger(__name__)
+
+EXIT_ORPHANED = 4
+"""Exit code of a child whose supervisor has died."""
+
+
+def run_child(spec: ChildSpec) -> None:
+    """Body of every child process; leaves by ``os._exit`` with the actor's exit code.
+
+    ``os._exit`` because a native library's ``atexit`` or a forgotten thread must not keep alive
+    what has already stopped cleanly.
+    """
+    gc.unfreeze()
+    gc.freeze()  # what was inherited stays shared: a collection would write to each of its pages
+    if spec.log_file is not None:
+        _redirect_stderr(str(spec.log_file))
+    configure(spec.name)
+    _set_title(f"callpoint: {spec.name}")
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
+    _die_with(spec.supervisor_pid)
+    code = asyncio.run(_run(Host(spec)))
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _run(host: Host) -> int:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, host.request_stop)
+    return await host.run()
+
+
+def _set_title(title: str) -> None:
+    import setproctitle
+
+    setproctitle.setproctitle(title)
+
+
+def _redirect_stderr(path: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def _die_with(supervisor_pid: int) -> None:
+    """End this process when the supervisor's has ended, even if our loop hangs.
+
+    PR_SET_PDEATHSIG would watch the fork server instead, which is our parent.
+    """
+    try:
+        supervisor = os.pidfd_open(supervisor_pid)
+    except ProcessLookupError:
+        os._exit(EXIT_ORPHANED)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(supervisor, select.POLLIN)
+        poll.poll()
+        os._exit(EXIT_ORPHANED)
+
+    threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

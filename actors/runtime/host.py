@@ -1,0 +1,229 @@
+"""The thin shell around an actor: its loop, mailbox, lanes, heartbeat, drain and stop."""
+
+import asyncio
+import importlib
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+from actors.messages import (
+    ActorDown,
+    ActorUp,
+    Envelope,
+    Failed,
+    Heartbeat,
+    Ready,
+    StartFailed,
+    Stop,
+)
+from actors.messages.codec import CorruptMessage, decode, encode
+from actors.settings import Settings
+
+from .actor import Actor
+from .bus import Bus
+from .corrupt import CorruptFrames
+from .errors import OrderFailed, StartError
+from .post import ROUTER, Post
+from .spec import ChildSpec
+
+log = logging.getLogger(__name__)
+
+SUPERVISOR = "supervisor"
+HEARTBEAT_S = 1.0
+"""Six children make six wake-ups a second in the supervisor."""
+MAILBOX = 1000
+"""Messages waiting for ``on_message``. Beyond it, asks are refused, deliveries are left to be sent
+again, levels and facts are dropped and counted."""
+_FLUSH_MS = 500
+"""Time for the last acknowledgements and answers to leave at a stop."""
+
+EXIT_OK = 0
+EXIT_CRASH = 1
+EXIT_START_FAILED = 3
+
+
+class Host:
+    """Runs one actor. Made in the child; :meth:`run` is the whole life of the process."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.name = spec.name
+        self.incarnation = spec.incarnation
+        self.options = spec.options
+        self.runtime_dir = spec.runtime_dir
+        self.settings = Settings.from_plain(spec.settings)
+        self._spec = spec
+        self._mailbox: deque[Envelope] = deque()
+        self._mail = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._end: asyncio.Future[None]
+        self._corrupt = CorruptFrames(SUPERVISOR)
+        self.bus: Bus
+        self.post: Post
+        self.dropped = 0
+        """Messages dropped because the mailbox was full."""
+
+    async def run(self) -> int:
+        """Start, serve, drain, stop; returns the exit code. Never raises."""
+        self._end = asyncio.get_running_loop().create_future()
+        self.bus = Bus(self.runtime_dir)
+        self._lane = self.bus.connect("dealer", SUPERVISOR, self._on_order, identity=self.name)
+        self.post = Post(self.bus, self.name, self._on_envelope)
+        self._actor: Actor | None = None
+        code = EXIT_OK
+        try:
+            try:
+                self._actor = actor = _load(self._spec.target)(self)
+                await actor.on_start()
+                if self.name != ROUTER:
+                    await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
+            except Exception as error:
+                code = EXIT_START_FAILED
+                self._report_start_failure(error)
+                return code
+            serving = self.spawn(self._serve(actor), "serve")
+            self.spawn(self._beat(actor), "heartbeat")
+            self._to_supervisor(Ready(self.incarnation))
+            log.info("ready", extra={"actor": self.name, "incarnation": self.incarnation})
+            await self._end
+            await actor.on_drain()
+            await self._drained()
+            serving.cancel()
+        except Exception:
+            code = EXIT_CRASH
+            log.exception("actor crashed", extra={"actor": self.name})
+        finally:
+            await self._shut(code)
+        return code
+
+    def request_stop(self) -> None:
+        """Begin to drain (a stop order or SIGTERM)."""
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a task whose failure ends the actor."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not self._end.done():
+            self._end.set_exception(error)
+        else:
+            log.error("task failed while stopping", exc_info=error)
+
+    def _report_start_failure(self, error: Exception) -> None:
+        if isinstance(error, StartError):
+            reason, remedy = error.reason, error.remedy
+            log.error("start failed", extra={"actor": self.name, "reason": reason})
+        else:
+            reason, remedy = f"{type(error).__name__}: {error}", ""
+            log.error("start failed", extra={"actor": self.name}, exc_info=error)
+        self._to_supervisor(StartFailed(self.incarnation, reason, remedy))
+
+    async def _shut(self, code: int) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._actor is not None:
+            try:
+                await self._actor.on_stop()
+            except Exception:
+                log.exception("on_stop failed", extra={"actor": self.name})
+        self.post.close()
+        self.bus.close(linger_ms=_FLUSH_MS)
+        log.info("stopped", extra={"actor": self.name, "code": code})
+
+    async def _drained(self) -> None:
+        """Wait until every message that has arrived is handled."""
+        await self._empty.wait()
+
+    # -- the supervisor's lane -------------------------------------------------------------------
+
+    def _to_supervisor(self, message: Ready | StartFailed | Heartbeat) -> None:
+        self._lane.send(encode(message, kind="tell", sender=self.name, to=SUPERVISOR))
+
+    def _on_order(self, _peer: bytes, frame: bytes) -> None:
+        try:
+            message = decode(frame).message
+        except CorruptMessage as corrupt:
+            self._corrupt.note(corrupt)
+            return
+        match message:
+            case Stop():
+                self.request_stop()
+            case ActorUp(name=name):
+                self._peer(name, up=True)
+            case ActorDown(name=name):
+                self._peer(name, up=False)
+            case _:
+                log.warning("order not understood", extra={"order": message.tag()})
+
+    def _peer(self, name: str, *, up: bool) -> None:
+        if up:
+            self.post.peer_up(name)
+        else:
+            self.post.peer_down(name)
+        if self._actor is not None:
+            self._actor.on_peer(name, up)
+
+    async def _beat(self, actor: Actor) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            self._to_supervisor(Heartbeat(self.incarnation, len(self._mailbox), actor.health()))
+
+    # -- the mailbox -----------------------------------------------------------------------------
+
+    def _on_envelope(self, envelope: Envelope) -> None:
+        if len(self._mailbox) < MAILBOX:
+            self._mailbox.append(envelope)
+            self._empty.clear()
+            self._mail.set()
+            return
+        self.dropped += 1
+        if envelope.kind == "ask":
+            self.post.reply(envelope, Failed("overloaded", f"{self.name} has too much to do"))
+
+    async def _serve(self, actor: Actor) -> None:
+        while True:
+            while self._mailbox:
+                # The message stays in the box while it is handled, so that draining waits for it.
+                await self._handle(actor, self._mailbox[0])
+                self._mailbox.popleft()
+            self._empty.set()
+            self._mail.clear()
+            await self._mail.wait()
+
+    async def _handle(self, actor: Actor, envelope: Envelope) -> None:
+        try:
+            answer = await actor.on_message(envelope.message, envelope.sender)
+        except OrderFailed as failed:
+            answer = Failed(failed.code, failed.reason, failed.remedy)
+            if envelope.kind != "ask":
+                log.warning("order failed", extra={"code": failed.code, "reason": failed.reason})
+        if envelope.kind == "ask":
+            self.post.reply(envelope, answer)
+        elif envelope.kind == "deliver":
+            if isinstance(answer, Failed):
+                return  # not handled: it stays with its sender, who sends it again
+            self.post.acknowledge(envelope)
+
+
+def _load(target: str) -> type[Actor]:
+    module_name, _, class_name = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as cause:
+        raise StartError(
+            f"cannot load {target}: {cause}", "target must be an importable package.module:Class"
+        ) from cause
+    if not (isinstance(found, type) and issubclass(found, Actor)):
+        raise StartError(f"{target} is not a subclass of actors.Actor")
+    return found

@@ -1,0 +1,1 @@
+"""The session process: the Agent API's state machine, its timers and tokens."""

@@ -1,0 +1,5 @@
+"""The operator's settings."""
+
+from .model import Settings
+
+__all__ = ["Settings"]

@@ -1,0 +1,155 @@
+"""The settings of a terminal: one validated model, from which the JSON Schema is made.
+
+Every field's docstring is for operators and goes into the schema and the commented example.
+Secrets are not here: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the
+environment or a credentials file.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+ActorName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, unknown keys refused."""
+
+
+class Terminal(Section, frozen=True):
+    """Where this terminal keeps things."""
+
+    name: str = "callpoint"
+    """Shown on the page and in the status."""
+    runtime_dir: str = ""
+    """Sockets and the tape, mode 0700, gone after a reboot. Empty: CALLPOINT_RUNTIME_DIR, else
+    callpoint in XDG_RUNTIME_DIR, /run (root) or /tmp/callpoint-UID."""
+    state_dir: str = ""
+    """What must survive a reboot (history). Empty: CALLPOINT_STATE_DIR, else callpoint in
+    /var/lib (root) or XDG_STATE_HOME."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What goes to the log."""
+
+
+class LiveKit(Section, frozen=True):
+    """The room to talk in."""
+
+    backend: Literal["livekit", "practice"] = "livekit"
+    """livekit: a LiveKit server; practice: an embedded room with a parrot agent."""
+    url: str = ""
+    """ws:// or wss:// address of the server. Empty: LIVEKIT_URL."""
+    agent_name: str = ""
+    """Agent to be dispatched into the room. Empty: whichever the server sends by itself."""
+    agent_metadata: str = ""
+    """Given to the agent's job as its metadata."""
+    room_name: str = ""
+    """Empty: a new name for each conversation."""
+    identity: str = ""
+    """Of this terminal in the room. Empty: terminal-HOSTNAME."""
+    token_endpoint: str = ""
+    """http(s) address that answers POST with a server_url and a participant_token. Empty: sign
+    tokens here with LIVEKIT_API_KEY and LIVEKIT_API_SECRET."""
+
+
+class Session(Section, frozen=True):
+    """When and how a conversation begins."""
+
+    start: Literal["manual", "boot"] = "manual"
+    """manual: by command, page or API; boot: as soon as the terminal runs."""
+    pre_connect_audio: bool = True
+    """Record from the first moment and send the agent what was said before it came."""
+    agent_connect_timeout: PositiveSeconds | Literal["off"] = 20.0
+    """Seconds the agent has to take part; then the agent is failed(timeout). "off": for ever."""
+
+
+class Audio(Section, frozen=True):
+    """Microphone and loudspeaker."""
+
+    input: str = "default"
+    """A PortAudio device by name or index, "default", "none", or "file:PATH.wav"."""
+    output: str = "default"
+    """A PortAudio device by name or index, "default", or "none"."""
+    loop: bool = False
+    """A file is played again and again instead of once."""
+    sample_rate: Literal[16000, 24000, 48000] = 48000
+    """Hz, of the tape and of the track sent to the agent."""
+    block_ms: Literal[10, 20] = 20
+    """Milliseconds in a block; 10 costs the room twice the CPU."""
+    tape_seconds: Annotated[int, Meta(ge=10, le=600)] = 109
+    """What the tape holds; 109 s at 48 kHz are the 10 MiB an agent is sent at the most."""
+    echo_cancellation: bool = False
+    """LiveKit's echo canceller in the audio process."""
+    noise_suppression: bool = False
+    """LiveKit's noise suppression."""
+    auto_gain: bool = False
+    """LiveKit's automatic gain."""
+
+
+class History(Section, frozen=True):
+    """Where messages are kept."""
+
+    path: str = ""
+    """SQLite file. Empty: history.sqlite3 in the state directory."""
+
+
+class Kiosk(Section, frozen=True):
+    """The page."""
+
+    enabled: bool = True
+    """Serve the page."""
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback lets the network talk to this terminal."""
+    port: Port = 8040
+    """0: any free port, shown in the status and the log."""
+
+
+class Supervisor(Section, frozen=True):
+    """How processes are started, watched and stopped."""
+
+    start_timeout: PositiveSeconds = 15.0
+    """Seconds an actor has until it must be Ready."""
+    stop_grace: PositiveSeconds = 5.0
+    """Seconds an actor has to drain, then SIGTERM; half of it more, then SIGKILL."""
+    backoff_initial: PositiveSeconds = 0.1
+    """Seconds before the second restart (the first is at once); doubled each time."""
+    backoff_max: PositiveSeconds = 10.0
+    """Longest wait between restarts, in seconds."""
+    backoff_reset: PositiveSeconds = 30.0
+    """Seconds an actor must run for its next crash to count as the first again."""
+
+
+class ActorSettings(Section, frozen=True):
+    """[actors.NAME]: a change to a built-in actor, or an actor of your own."""
+
+    target: str = ""
+    """package.module:Class of your own actor; empty for a built-in one."""
+    options: dict[str, Any] = {}
+    """Given to the actor as self.options."""
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    terminal: Terminal = Terminal()
+    livekit: LiveKit = LiveKit()
+    session: Session = Session()
+    audio: Audio = Audio()
+    history: History = History()
+    kiosk: Kiosk = Kiosk()
+    supervisor: Supervisor = Supervisor()
+    actors: dict[ActorName, ActorSettings] = {}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Self:
+        """From plain data. Raises ``msgspec.ValidationError`` with a path."""
+        return msgspec.convert(plain, cls)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain data, for another process."""
+        plain = msgspec.to_builtins(self)
+        assert isinstance(plain, dict)
+        return plain
