@@ -1,0 +1,54 @@
+# One word for each thing a developer does. Every target does its own set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check bench livekit peers setup setup-test lock format clean help
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: setup  ## talk: make run | make run CONFIG=configs/kiosk.toml | make run LIVEKIT=dev
+ifeq ($(LIVEKIT),dev)
+run: setup-test peers
+	$(BIN)/python -m tests.peers.dev
+else ifdef CONFIG
+	$(BIN)/callpoint run $(CONFIG)
+else
+	$(BIN)/callpoint demo
+endif
+
+test: setup-test peers  ## all tests, with the real LiveKit server, agent worker, PulseAudio, Chromium
+	$(BIN)/python -m pytest
+
+check: setup-test  ## style, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup-test peers  ## what it costs: cold start, memory, side by side with peers
+	$(BIN)/python -m bench
+
+livekit:  ## the pinned LiveKit server, built once into the cache
+	$(PYTHON) -m tests.peers.install server
+
+peers:  ## everything that the tests talk to
+	$(PYTHON) -m tests.peers.install system server agent
+
+setup:
+	@$(PYTHON) .ci/setup.py run
+
+setup-test:
+	@$(PYTHON) .ci/setup.py test
+
+lock: setup-test  ## new lock files from pyproject.toml
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q pyproject.toml --extra rich --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra rich --extra dev --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" -c requirements.lock -o requirements-dev.lock
+
+format: setup-test  ## ruff format, and what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## all that make has made here (not the cache of the peers)
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Worked examples for those who write actors of their own; each is run by a test."""

@@ -1,0 +1,297 @@
+"""The life of an actor in a real process, with the real router: hooks, orders, garbage, death."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import zmq
+
+from actors.messages import (
+    ActorUp,
+    ChatMessage,
+    Custom,
+    Done,
+    Message,
+    MessageChanged,
+    SessionState,
+    StartFailed,
+    StoreMessage,
+)
+from actors.runtime.actor import Actor
+from actors.runtime.client import Client, NotRunning
+from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
+from actors.runtime.post import Post
+from tests.children import DEADLINE_S, Children
+
+pytestmark = pytest.mark.process
+
+ROUTER = "actors.router.process:Router"
+DOOR = "tests.examples.door:Door"
+PROBE = f"{__name__}:Probe"
+
+
+class Probe(Actor):
+    """Does what it is told, to be watched doing it."""
+
+    async def on_message(self, message: Message, sender: str) -> Message | None:
+        match message:
+            case Custom(topic="sleep"):
+                await asyncio.Event().wait()
+            case Custom(topic="raise"):
+                raise RuntimeError("told to")
+            case Custom(topic="work", payload={"fail": True}):
+                self.spawn(self._fail(), "failing")
+            case Custom(topic="state"):
+                self.publish_state(message)
+            case Custom(topic="store", payload={"id": str(id_)}):
+                self.deliver("keeper", StoreMessage(ChatMessage(id_, "user_input", "", 1.0)))
+            case Custom(topic="echo"):
+                return message
+        return None
+
+    async def _fail(self) -> None:
+        raise RuntimeError("told to")
+
+    async def on_stop(self) -> None:
+        (self.runtime_dir / "stopped").touch()
+
+
+def _said(text: str) -> MessageChanged:
+    return MessageChanged(ChatMessage("1", "user_transcript", text, 1.0))
+
+
+# -- the worked example ----------------------------------------------------------------------------
+
+
+def test_the_worked_example_opens_on_words_and_on_orders(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        opened: asyncio.Queue[Message] = asyncio.Queue()
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("door", DOOR, opens_on="please open")
+            async with Client(
+                runtime_dir,
+                subscribes=(Custom,),
+                on_message=lambda message, _sender: opened.put_nowait(message),
+            ) as client:
+                client.post.publish(_said("the weather is fine"))
+                client.post.publish(_said("would you please open"))
+                by_words = await asyncio.wait_for(opened.get(), DEADLINE_S)
+                assert by_words == Custom("door-opened", {"cause": "words", "times": 1})
+                assert await client.ask("door", Custom("open", {})) == Done()
+                assert await client.ask("door", Custom("count", {})) == Custom(
+                    "count", {"opened": 2}
+                )
+                with pytest.raises(OrderFailed, match="a door cannot sing") as refused:
+                    await client.ask("door", Custom("sing", {}))
+                assert refused.value.remedy == "try open or count"
+            assert await children.stop("door") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_mistake_in_options_is_a_failed_start_with_a_remedy(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.launch("door", DOOR)
+            failed = await children.until(
+                lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
+            )
+            assert failed.error == "the door does not know when to open"
+            assert failed.remedy == "set options.opens_on"
+            assert await children.exit_code("door") == 3
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("no.such.module:Thing", "cannot load no.such.module:Thing"),
+        ("tests.examples.door:Window", "cannot load"),
+        ("pathlib:Path", "is not a subclass"),
+    ],
+)
+def test_a_target_that_is_no_actor_is_told(runtime_dir: Path, target: str, error: str) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.launch("mine", target)
+            failed = await children.until(
+                lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
+            )
+            assert error in failed.error
+            await children.exit_code("mine")
+
+    asyncio.run(scenario())
+
+
+# -- asks ------------------------------------------------------------------------------------------
+
+
+def test_an_ask_always_ends(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            async with Client(runtime_dir) as client:
+                with pytest.raises(Unreachable):
+                    await client.ask("nobody", Custom("echo", {}))
+                with pytest.raises(NoAnswer):
+                    await client.ask("probe", Custom("sleep", {}), timeout_s=0.05)
+
+    asyncio.run(scenario())
+
+
+def test_without_a_terminal_a_client_says_what_to_do(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Client(runtime_dir):
+            pass
+
+    with pytest.raises(NotRunning, match="no terminal is running") as refused:
+        asyncio.run(scenario())
+    assert "callpoint run" in refused.value.remedy
+
+
+# -- crashes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [Custom("raise", {}), Custom("work", {"fail": True})])
+def test_a_raising_handler_or_task_ends_the_actor_after_on_stop(
+    runtime_dir: Path, order: Custom
+) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            async with Client(runtime_dir) as client:
+                client.post.tell("probe", order)
+                assert await children.exit_code("probe") == 1
+        assert (runtime_dir / "stopped").exists()
+
+    asyncio.run(scenario())
+
+
+def test_sigterm_drains_and_exits_0(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            os.kill(await children.start("probe", PROBE), signal.SIGTERM)
+            assert await children.exit_code("probe") == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_late_joiner_and_a_new_router_get_the_last_snapshot(runtime_dir: Path) -> None:
+    async def next_state() -> Message:
+        states: asyncio.Queue[Message] = asyncio.Queue()
+        async with Client(
+            runtime_dir,
+            subscribes=(Custom, SessionState),
+            on_message=lambda message, _sender: states.put_nowait(message),
+        ):
+            return await asyncio.wait_for(states.get(), DEADLINE_S)
+
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            async with Client(runtime_dir) as client:
+                await client.ask("probe", Custom("state", {"n": 1}))
+                await client.ask("probe", Custom("state", {"n": 2}))
+            assert await next_state() == Custom("state", {"n": 2})
+            await children.kill("router")
+            await children.start("router", ROUTER)
+            children.send("probe", ActorUp("router", 2))
+            assert await next_state() == Custom("state", {"n": 2})
+
+    asyncio.run(scenario())
+
+
+def test_a_delivery_outlives_the_router_and_an_absent_receiver(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            async with Client(runtime_dir) as client:
+                for number in range(3):
+                    await client.ask("probe", Custom("store", {"id": str(number)}))
+            await children.kill("router")
+            await children.start("router", ROUTER)
+            children.send("probe", ActorUp("router", 2))
+            got = asyncio.Queue[str]()
+            keeper = Client(runtime_dir)
+            keeper.name = "keeper"
+            async with keeper:
+                _keep(keeper, got)
+                children.send("probe", ActorUp("keeper", 1))
+                kept = {await asyncio.wait_for(got.get(), DEADLINE_S) for _ in range(3)}
+                assert kept == {"0", "1", "2"}
+
+    asyncio.run(scenario())
+
+
+def _keep(keeper: Client, got: "asyncio.Queue[str]") -> None:
+    post: Post = keeper.post
+
+    def on_envelope(envelope) -> None:
+        post.acknowledge(envelope)
+        got.put_nowait(envelope.message.message.id)
+
+    post._on_envelope = on_envelope
+
+
+# -- garbage ---------------------------------------------------------------------------------------
+
+GARBAGE = [b"", b"\xc1", b"\x91" * 4000, os.urandom(1500), b"\xdd\xff\xff\xff\xff"]
+
+
+def test_garbage_on_the_routers_socket_changes_nothing(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            pid = await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            _throw_garbage(runtime_dir / "router.sock")
+            async with Client(runtime_dir) as client:
+                assert await client.ask("probe", Custom("echo", {"n": 1})) == Custom(
+                    "echo", {"n": 1}
+                )
+            os.kill(pid, 0)
+
+    asyncio.run(scenario())
+
+
+def _throw_garbage(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.connect(str(path))
+        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 1000)
+        dealer.connect(f"ipc://{path}")
+        for frame in GARBAGE:
+            dealer.send(frame)
+            dealer.send_multipart([frame, frame])
+
+
+def test_speaking_in_anothers_name_is_refused(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        heard: asyncio.Queue[Message] = asyncio.Queue()
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            async with (
+                Client(
+                    runtime_dir,
+                    subscribes=(Custom,),
+                    on_message=lambda message, _sender: heard.put_nowait(message),
+                ),
+                Client(runtime_dir) as other,
+            ):
+                other.post.name = "session"
+                other.post.publish(Custom("false", {}))
+                other.post.name = other.name
+                other.post.publish(Custom("true", {}))
+                assert await asyncio.wait_for(heard.get(), DEADLINE_S) == Custom("true", {})
+
+    asyncio.run(scenario())

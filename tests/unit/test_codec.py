@@ -1,0 +1,140 @@
+"""Bytes to messages and back, whatever the bytes are."""
+
+import contextlib
+
+import msgpack
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.messages import (
+    CATALOGUE,
+    AgentView,
+    Captured,
+    ChatMessage,
+    Envelope,
+    Join,
+    SessionState,
+    StartSession,
+    StoreMessage,
+    Welcome,
+)
+from actors.messages.codec import CorruptMessage, decode, decode_header, encode
+
+pytestmark = pytest.mark.unit
+
+
+def _frame(**changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "version": 1, "kind": "tell", "to": "room", "sender": "audio", "id": 0,
+        "topic": "captured", "deadline": 0.0, "message": ["captured", 1, 2, 48000, b"\0\0"],
+    }  # fmt: skip
+    fields.update(changes)
+    packed = msgpack.packb(list(fields.values()))
+    assert isinstance(packed, bytes)
+    return packed
+
+
+@given(st.integers(0, 2**62), st.integers(0, 2**62), st.binary(max_size=4096))
+def test_what_is_encoded_is_decoded(stream: int, position: int, pcm: bytes) -> None:
+    message = Captured(stream, position, 48000, pcm)
+    frame = encode(message, kind="tell", sender="audio", to="room", id=7, deadline=1.5)
+    assert decode(frame) == Envelope(1, "tell", "room", "audio", 7, "captured", 1.5, message)
+
+
+def test_the_header_is_read_without_the_message() -> None:
+    header = decode_header(_frame(message=["anything", {"at": "all"}]))
+    assert (header.to, header.sender, header.topic) == ("room", "audio", "captured")
+
+
+def test_nested_structs_survive() -> None:
+    view = AgentView("connected", "idle", True, True, False, False)
+    state = SessionState("c", True, "connected", view)
+    assert decode(encode(state, kind="state", sender="session")).message == state
+    stored = StoreMessage(ChatMessage("1", "user_input", "grüß dich 🦜", 1.0))
+    assert decode(encode(stored, kind="deliver", sender="session", id=1)).message == stored
+
+
+def test_every_message_has_a_tag_of_its_own_and_a_word_of_explanation() -> None:
+    tags = [message.tag() for message in CATALOGUE]
+    assert len(set(tags)) == len(tags)
+    assert [message.__name__ for message in CATALOGUE if not message.__doc__] == []
+
+
+# -- evolution: frames of this version, byte for byte, must be understood for ever -----------------
+
+V1_FRAMES = {
+    bytes.fromhex(
+        "9801a474656c6ca6726f75746572a5617564696f00a46a6f696ecb000000000000000092a46a6f696e92a161a162"
+    ): Join(("a", "b")),
+    bytes.fromhex(
+        "9801a361736ba773657373696f6ea6636c69656e7403ad73746172742d73657373696f6ecb402900000000000091"
+        "ad73746172742d73657373696f6e"
+    ): StartSession(),
+}
+
+
+@pytest.mark.parametrize("frame", V1_FRAMES, ids=lambda frame: frame[-8:].hex())
+def test_frames_of_version_1_are_understood(frame: bytes) -> None:
+    assert decode(frame).message == V1_FRAMES[frame]
+
+
+def test_fields_appended_by_a_newer_writer_are_ignored() -> None:
+    frame = _frame(message=["captured", 1, 2, 48000, b"", 5, "new", 3])
+    assert decode(frame).message == Captured(1, 2, 48000, b"", 5)
+
+
+def test_fields_an_older_writer_did_not_know_get_their_defaults() -> None:
+    assert decode(_frame(message=["captured", 1, 2, 48000, b""])).message.gap == 0
+
+
+# -- garbage ---------------------------------------------------------------------------------------
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_refused_with_bytes_and_cause(garbage: bytes) -> None:
+    with pytest.raises(CorruptMessage) as refused:
+        decode(garbage)
+    assert refused.value.frame == garbage
+    assert refused.value.__cause__ is not None
+
+
+@given(st.integers(0, 40), st.binary(min_size=1, max_size=4))
+def test_a_frame_with_damage_is_either_refused_or_a_message(at: int, damage: bytes) -> None:
+    frame = _frame()
+    damaged = frame[:at] + damage + frame[at + len(damage) :]
+    with contextlib.suppress(CorruptMessage):
+        assert type(decode(damaged).message) in CATALOGUE
+
+
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [
+        ("another version", _frame(version=2)),
+        ("no such kind", _frame(kind="shout")),
+        ("no such message", _frame(topic="nonsense")),
+        ("another message than its topic", _frame(topic="welcome")),
+        ("too few fields", _frame(message=["captured", 1])),
+        ("a field of another type", _frame(message=["captured", "x", 2, 48000, b""])),
+        ("a map", msgpack.packb({"version": 1})),
+        ("nested without end", b"\x91" * 5000),
+        ("an array that claims four billion", b"\xdd\xff\xff\xff\xff"),
+        ("an extension type", _frame(message=["captured", msgpack.ExtType(5, b"x"), 2, 3, b""])),
+    ],
+)
+def test_what_is_refused(name: str, frame: bytes) -> None:
+    with pytest.raises(CorruptMessage):
+        decode(frame)
+
+
+def test_a_refusal_does_not_show_what_was_in_the_frame() -> None:
+    with pytest.raises(CorruptMessage) as refused:
+        decode(_frame(message=["captured", "a secret", 2, 3, b""]))
+    assert "secret" not in str(refused.value)
+
+
+def test_messages_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Welcome(1).epoch = 2  # type: ignore[misc]
+    assert msgspec.structs.replace(Welcome(1), epoch=2) == Welcome(2)
