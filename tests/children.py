@@ -32,6 +32,12 @@ run_child(ChildSpec(**{**plain, "runtime_dir": Path(plain["runtime_dir"])}))
 """
 
 
+def _of(incarnation: int) -> Callable[[Message], bool]:
+    return lambda message: (
+        isinstance(message, Ready | StartFailed) and message.incarnation == incarnation
+    )
+
+
 class Children:
     """Plays the supervisor's side of the control lane for some child processes.
 
@@ -87,11 +93,8 @@ class Children:
         incarnation = self._incarnations[name]
 
         def answered() -> Message | None:
-            for sender, message in self.heard:
-                if sender == name and isinstance(message, Ready | StartFailed):
-                    if message.incarnation == incarnation:
-                        return message
-            return None
+            answers = (message for sender, message in self.heard if sender == name)
+            return next(filter(_of(incarnation), answers), None)
 
         answer = await self.until(answered)
         assert isinstance(answer, Ready), answer

@@ -1,0 +1,79 @@
+"""The runtime directory: private, and one terminal in it at a time."""
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+LOCK = "lock"
+
+
+class RuntimeDirError(Exception):
+    """The directory cannot be used. ``reason`` and ``remedy`` are for the operator."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class AlreadyRunning(RuntimeDirError):
+    """Another terminal holds the lock."""
+
+
+class RuntimeDir:
+    """A locked runtime directory; the lock is the kernel's and goes with its process."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it (mode 0700) if it is missing, and lock it. Raises :class:`RuntimeDirError`."""
+        self.path = path
+        _make_private(path)
+        self._lock = _lock(path / LOCK)
+        _unlink_sockets(path)
+
+    def release(self) -> None:
+        """Remove the sockets and give the lock up; the tape and the (unlocked) lock file stay."""
+        _unlink_sockets(self.path)
+        os.close(self._lock)
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as cause:
+        raise RuntimeDirError(
+            f"cannot make the runtime directory {path}: {cause.strerror}",
+            "name another with --runtime-dir or CALLPOINT_RUNTIME_DIR",
+        ) from cause
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise RuntimeDirError(
+            f"the runtime directory {path} is not a directory of this user",
+            "name another with --runtime-dir or CALLPOINT_RUNTIME_DIR",
+        )
+    if found.st_mode & 0o077:
+        raise RuntimeDirError(
+            f"the runtime directory {path} is open to others (mode {found.st_mode & 0o777:04o})",
+            f"chmod 700 {path}",
+        )
+
+
+def _lock(path: Path) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise AlreadyRunning(
+            f"a terminal is already running in {path.parent} (pid {pid})",
+            "stop it first, or give this one another --runtime-dir",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+def _unlink_sockets(path: Path) -> None:
+    for socket in path.glob("*.sock"):
+        socket.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""Lanes in one process: what is taken, what is refused, what a foreign peer may do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import zmq
+
+from actors.runtime.bus import Bus, Sent, endpoint
+
+pytestmark = pytest.mark.unit
+
+DEADLINE_S = 10.0
+
+
+def test_a_path_too_long_for_a_socket_is_refused_with_its_limit(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="107 bytes"):
+        endpoint(tmp_path / ("x" * 100), "router")
+
+
+def test_frames_arrive_in_order_with_the_name_of_their_sender(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        got: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        bus = Bus(runtime_dir)
+        bus.bind("router", "here", lambda peer, frame: got.put_nowait((peer, frame)))
+        lane = bus.connect("dealer", "here", lambda _peer, _frame: None, identity="me")
+        for number in range(500):  # several bursts: the loop gets its turns and nothing stays
+            assert lane.send(b"%d" % number)
+        arrived = [await asyncio.wait_for(got.get(), DEADLINE_S) for _ in range(500)]
+        assert arrived == [(b"me", b"%d" % number) for number in range(500)]
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_unknown_peer_is_unreachable_and_not_silently_lost(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        bus = Bus(runtime_dir)
+        lane = bus.bind("router", "here", lambda _peer, _frame: None)
+        assert lane.send(b"x", to="nobody") is Sent.UNREACHABLE
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_full_queue_is_told_and_not_waited_for(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        bus = Bus(runtime_dir)
+        lane = bus.connect("push", "nobody-binds-this", lambda _peer, _frame: None, queue=3)
+        assert [lane.send(b"x") for _ in range(4)] == [Sent.OK] * 3 + [Sent.OVERLOADED]
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_message_of_several_parts_is_handed_on_as_no_message(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        got: asyncio.Queue[bytes] = asyncio.Queue()
+        bus = Bus(runtime_dir)
+        bus.bind("router", "here", lambda _peer, frame: got.put_nowait(frame))
+        with zmq.Context() as context, context.socket(zmq.DEALER) as foreign:
+            foreign.connect(endpoint(runtime_dir, "here"))
+            foreign.send_multipart([b"a", b"b", b"c"])
+            assert await asyncio.wait_for(got.get(), DEADLINE_S) == b""
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_restarted_peer_takes_over_its_name(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        got: asyncio.Queue[bytes] = asyncio.Queue()
+        bus = Bus(runtime_dir)
+        lane = bus.bind("router", "here", lambda _peer, frame: got.put_nowait(frame))
+        answers: asyncio.Queue[bytes] = asyncio.Queue()
+        first = bus.connect("dealer", "here", lambda _peer, _frame: None, identity="me")
+        first.send(b"first")
+        assert await asyncio.wait_for(got.get(), DEADLINE_S) == b"first"
+        second = bus.connect("dealer", "here", lambda _p, f: answers.put_nowait(f), identity="me")
+        second.send(b"second")
+        assert await asyncio.wait_for(got.get(), DEADLINE_S) == b"second"
+        assert lane.send(b"for the living", to="me")
+        assert await asyncio.wait_for(answers.get(), DEADLINE_S) == b"for the living"
+        bus.close()
+
+    asyncio.run(scenario())
