@@ -5,24 +5,42 @@ would otherwise write to every page that it shares with its siblings.
 """
 
 import gc
+
+gc.disable()  # nothing that is imported is garbage
+
+import importlib
 import os
+import signal
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool would make a thread before a fork
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see supervisor.child
 
-import asyncio  # noqa: F401
-import importlib.util
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its pool would be a thread before a fork
 
-import msgpack  # noqa: F401
-import msgspec  # noqa: F401
-import numpy  # noqa: F401
-import pythonjsonlogger.json  # noqa: F401
-import setproctitle  # noqa: F401
+PRELOADED = (
+    "supervisor.child",
+    "actors.runtime.entry",
+    "pythonjsonlogger.json",
+    "setproctitle",
+    "numpy",
+    "livekit.rtc",
+)
+"""By name: only the room may know livekit (the import rules), but it would pay 213 ms for it.
+livekit is imported and not used: a fork after its import is fine, one after its use an error."""
 
-import actors.runtime.entry  # noqa: F401
+for _name in PRELOADED:
+    try:
+        importlib.import_module(_name)
+    except Exception:  # noqa: S112, PERF203  # the actor that needs it fails to start, and says so
+        continue
 
-# Imported, its client not used: fork after importing livekit is fine, after using it an error.
-# By name, because only the room may know it (the import rules); the room would pay 213 ms.
-importlib.import_module("livekit.rtc")
+from setproctitle import setproctitle
+
+from supervisor.child import end_with_the_supervisor
+
+setproctitle("callpoint: fork server")
+end_with_the_supervisor()
 
 gc.collect()
 gc.freeze()
+gc.enable()

@@ -23,6 +23,7 @@ from .conversation import (
     MessagePurged,
     StoreMessage,
 )
+from .kiosk import KioskState
 from .lifecycle import (
     ActorDown,
     ActorStatus,
@@ -38,7 +39,9 @@ from .lifecycle import (
 )
 from .practice import (
     PracticeAudio,
+    PracticeBeat,
     PracticeBytes,
+    PracticeClosed,
     PracticeJoin,
     PracticeJoined,
     PracticeLeave,
@@ -93,9 +96,11 @@ CATALOGUE: tuple[type[Message], ...] = (
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
+    # kiosk
+    KioskState,
     # practice
-    PracticeJoin, PracticeLeave, PracticeJoined, PracticeRoster, PracticePublish,
-    PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
+    PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
+    PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
 )  # fmt: skip
 
 __all__ = [
@@ -132,6 +137,7 @@ __all__ = [
     "Join",
     "JoinRoom",
     "Kind",
+    "KioskState",
     "LeaveRoom",
     "ListHistory",
     "Message",
@@ -142,7 +148,9 @@ __all__ = [
     "Participant",
     "ParticipantKind",
     "PracticeAudio",
+    "PracticeBeat",
     "PracticeBytes",
+    "PracticeClosed",
     "PracticeJoin",
     "PracticeJoined",
     "PracticeLeave",

@@ -64,3 +64,5 @@ class HistoryState(Message, tag="history-state", frozen=True):
     """Messages in the store."""
     error: str = ""
     """Why writing does not succeed at present."""
+    set_aside: str = ""
+    """Where a corrupt store was put, if one was found since the process began."""

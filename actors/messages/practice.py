@@ -1,5 +1,8 @@
 """Between the practice room and the parrot: what a LiveKit server would carry between a client
-and an agent, reduced to what this project uses of it. On a lane of its own.
+and an agent, reduced to what this project uses of it. On a lane of its own, ``practice``.
+
+The client begins with :class:`PracticeJoin`, and again whenever it has lost the connection; both
+sides then say :class:`PracticeBeat` several times a second for as long as they are connected.
 """
 
 from .base import Message
@@ -18,10 +21,25 @@ class PracticeLeave(Message, tag="practice-leave", frozen=True):
 
 
 class PracticeJoined(Message, tag="practice-joined", frozen=True):
-    """The client is in."""
+    """The client is in. All that it sent before is void: it publishes its track anew."""
 
     room: str
     identity: str
+
+
+class PracticeClosed(Message, tag="practice-closed", frozen=True):
+    """The client is out, or was never in."""
+
+    reason: str
+    """LiveKit's word for it (DisconnectReason): ``DUPLICATE_IDENTITY``, ``ROOM_CLOSED``,
+    ``JOIN_FAILURE``; with ``STATE_MISMATCH`` the client is to join again."""
+
+
+class PracticeBeat(Message, tag="practice-beat", frozen=True):
+    """Still here, either way."""
+
+    received: int = 0
+    """Samples of the client's track that have come since it joined; from the client: 0."""
 
 
 class PracticeRoster(Message, tag="practice-roster", frozen=True):
@@ -31,10 +49,11 @@ class PracticeRoster(Message, tag="practice-roster", frozen=True):
 
 
 class PracticePublish(Message, tag="practice-publish", frozen=True):
-    """The client publishes its microphone."""
+    """The client publishes its microphone, in place of the one that it had."""
 
     sid: str
     preconnect: bool
+    """The agent waits for a pre-connect buffer of this track."""
 
 
 class PracticeSubscribed(Message, tag="practice-subscribed", frozen=True):
@@ -48,7 +67,9 @@ class PracticeAudio(Message, tag="practice-audio", frozen=True):
 
     sid: str
     sample_rate: int
+    """Hz."""
     pcm: bytes
+    """int16 little endian, mono."""
 
 
 class PracticeBytes(Message, tag="practice-bytes", frozen=True):
@@ -59,6 +80,8 @@ class PracticeBytes(Message, tag="practice-bytes", frozen=True):
     attributes: dict[str, str]
     content: bytes
     ended: bool
+    to: str = ""
+    """Identity of its receiver; empty: everyone."""
 
 
 class PracticeText(Message, tag="practice-text", frozen=True):
@@ -67,6 +90,8 @@ class PracticeText(Message, tag="practice-text", frozen=True):
     stream_id: str
     topic: str
     participant: str
+    """Identity in whose name it is sent."""
     attributes: dict[str, str]
+    """Of the header; at the end of the trailer too."""
     content: str
     ended: bool

@@ -49,6 +49,10 @@ class JoinRoom(Message, tag="join-room", frozen=True):
     """Publish the microphone (and send what the tape holds as pre-connect audio)."""
     preconnect: bool
     """Send what was said before the agent came. False: live audio only."""
+    room_name: str = ""
+    """Of the room; the practice room has no token that would tell it."""
+    identity: str = ""
+    """Of this terminal, likewise."""
 
 
 class LeaveRoom(Message, tag="leave-room", frozen=True):

@@ -11,7 +11,15 @@ from actors.messages import ConnectionState, Participant
 
 
 class RoomError(Exception):
-    """The room did not do it: refused, unreachable, gone. The text has no secret in it."""
+    """The room did not do it. The text is a sentence for people and has no secret in it.
+
+    ``code``, for programs: ``refused`` (the token), ``invalid`` (the address), ``unreachable``,
+    ``not-connected``.
+    """
+
+    def __init__(self, reason: str, code: str = "unreachable") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,13 @@ class ParticipantsChanged:
 @dataclass(frozen=True)
 class MicrophoneSubscribed:
     """Someone has subscribed to our microphone track for the first time."""
+
+    sid: str
+
+
+@dataclass(frozen=True)
+class MicrophoneRepublished:
+    """A reconnect has published our microphone track again, under a new sid."""
 
     sid: str
 
@@ -76,6 +91,7 @@ RoomEvent = (
     ConnectionChanged
     | ParticipantsChanged
     | MicrophoneSubscribed
+    | MicrophoneRepublished
     | TextChunk
     | TextEnded
     | AgentAudio

@@ -16,7 +16,7 @@ add it to the config::
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from .bus import Bus
     from .host import Host
+
+Answer = Message | asyncio.Future[Message | None] | None
+"""What ``on_message`` returns."""
 
 
 class Actor:
@@ -60,13 +63,15 @@ class Actor:
         is reported with its traceback. The supervisor decides whether and when to try again.
         """
 
-    async def on_message(self, message: Message, sender: str) -> Message | None:
+    async def on_message(self, message: Message, sender: str) -> Answer:
         """Handle one message; called for one at a time, in order of arrival.
 
         For an ask, the returned message is the answer (None: ``Done``). Raise ``OrderFailed`` to
         answer that it cannot be done; any other exception ends this process, and it is restarted:
         a message that kills is not handled again (a delivery is, so a handler of deliveries
-        must expect that). While it awaits, further messages wait; long work goes to ``spawn``.
+        must expect that). While it awaits, further messages wait; long work goes to ``spawn``. To
+        answer only when that work is done, return a future: its result (or ``OrderFailed``) is
+        the answer, and further messages are handled meanwhile.
         """
         return None
 
@@ -119,6 +124,18 @@ class Actor:
     def deliver(self, to: str, message: Message) -> None:
         """Send to one actor; kept and sent again until its ``on_message`` has returned."""
         self._host.post.deliver(to, message)
+
+    def waiting(self) -> Iterator[Message]:
+        """The messages behind the one being handled, oldest first; each still gets its turn.
+
+        For work that is cheaper done together: what was handled ahead must be known again when
+        ``on_message`` is called with the same object.
+        """
+        return self._host.waiting()
+
+    def end(self) -> None:
+        """End this process as if a stop had been asked for: drain, stop, exit 0."""
+        self._host.request_stop()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
         """Run work beside the messages. If it raises, the whole actor ends (and is restarted)."""

@@ -113,7 +113,7 @@ class Bus:
             socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
             socket.connect(endpoint(self.runtime_dir, connect))
         lane = Lane(socket, on_frame, addressed=pattern == "router", reads=pattern != "push")
-        self._lanes.append(lane)
+        self._lanes = [*(kept for kept in self._lanes if not kept.is_closed), lane]
         return lane
 
     def close(self, *, linger_ms: int = 0) -> None:
@@ -160,6 +160,11 @@ class Lane:
             if self._reads:
                 self._schedule()
         return Sent.OK
+
+    @property
+    def is_closed(self) -> bool:
+        """It was closed, alone or with its bus."""
+        return bool(self._socket.closed)
 
     def close(self, *, linger_ms: int = 0) -> None:
         """Close the socket; frames still queued have ``linger_ms`` to leave."""

@@ -4,7 +4,8 @@ import asyncio
 import importlib
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from itertools import islice
 from typing import Any
 
 from actors.messages import (
@@ -13,6 +14,7 @@ from actors.messages import (
     Envelope,
     Failed,
     Heartbeat,
+    Message,
     Ready,
     StartFailed,
     Stop,
@@ -20,7 +22,7 @@ from actors.messages import (
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.settings import Settings
 
-from .actor import Actor
+from .actor import Actor, Answer
 from .bus import Bus
 from .corrupt import CorruptFrames
 from .errors import OrderFailed, StartError
@@ -191,6 +193,10 @@ class Host:
         if envelope.kind == "ask":
             self.post.reply(envelope, Failed("overloaded", f"{self.name} has too much to do"))
 
+    def waiting(self) -> Iterator[Message]:
+        """The messages behind the one being handled."""
+        return (envelope.message for envelope in islice(self._mailbox, 1, None))
+
     async def _serve(self, actor: Actor) -> None:
         while True:
             while self._mailbox:
@@ -202,12 +208,27 @@ class Host:
             await self._mail.wait()
 
     async def _handle(self, actor: Actor, envelope: Envelope) -> None:
+        answer: Answer
         try:
             answer = await actor.on_message(envelope.message, envelope.sender)
         except OrderFailed as failed:
             answer = Failed(failed.code, failed.reason, failed.remedy)
             if envelope.kind != "ask":
                 log.warning("order failed", extra={"code": failed.code, "reason": failed.reason})
+        if isinstance(answer, asyncio.Future):
+            self.spawn(self._handled_later(envelope, answer), "answer")
+        else:
+            self._handled(envelope, answer)
+
+    async def _handled_later(
+        self, envelope: Envelope, answer: "asyncio.Future[Message | None]"
+    ) -> None:
+        try:
+            self._handled(envelope, await answer)
+        except OrderFailed as failed:
+            self._handled(envelope, Failed(failed.code, failed.reason, failed.remedy))
+
+    def _handled(self, envelope: Envelope, answer: Message | None) -> None:
         if envelope.kind == "ask":
             self.post.reply(envelope, answer)
         elif envelope.kind == "deliver":

@@ -1,5 +1,6 @@
-"""The operator's settings."""
+"""The operator's settings: the model, how a file becomes one, and what is said when it cannot."""
 
 from .model import Settings
+from .problems import Finding, Problem, SettingsError
 
-__all__ = ["Settings"]
+__all__ = ["Finding", "Problem", "Settings", "SettingsError"]

@@ -1,8 +1,9 @@
 """The settings of a terminal: one validated model, from which the JSON Schema is made.
 
-Every field's docstring is for operators and goes into the schema and the commented example.
-Secrets are not here: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the
-environment or a credentials file.
+Every docstring here is for operators and goes into the schema and the commented example
+(nothing is written by hand there: ``callpoint schema`` prints them).
+Secrets are not here: LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment or a
+credentials file (:mod:`actors.settings.credentials`).
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +14,12 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
+Text = Annotated[str, Meta(min_length=1)]
 ActorName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
+
+
+BUILT_IN_ACTORS = ("router", "history", "session", "audio", "parrot", "room", "kiosk")
+"""Actors that need no ``target``; in the order in which they are started."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,16 +29,17 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Terminal(Section, frozen=True):
     """Where this terminal keeps things."""
 
-    name: str = "callpoint"
+    name: Text = "callpoint"
     """Shown on the page and in the status."""
     runtime_dir: str = ""
-    """Sockets and the tape, mode 0700, gone after a reboot. Empty: CALLPOINT_RUNTIME_DIR, else
-    callpoint in XDG_RUNTIME_DIR, /run (root) or /tmp/callpoint-UID."""
+    """Sockets and the tape: made with mode 0700, gone after a reboot. --runtime-dir and
+    CALLPOINT_RUNTIME_DIR come first. Empty: /run/callpoint (root), else callpoint in
+    XDG_RUNTIME_DIR, else /tmp/callpoint-UID."""
     state_dir: str = ""
-    """What must survive a reboot (history). Empty: CALLPOINT_STATE_DIR, else callpoint in
-    /var/lib (root) or XDG_STATE_HOME."""
+    """What must survive a reboot: the history. CALLPOINT_STATE_DIR comes first. Empty:
+    /var/lib/callpoint (root), else callpoint in XDG_STATE_HOME or ~/.local/state."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """What goes to the log."""
+    """The least important lines that still go to the log."""
 
 
 class LiveKit(Section, frozen=True):
@@ -41,7 +48,7 @@ class LiveKit(Section, frozen=True):
     backend: Literal["livekit", "practice"] = "livekit"
     """livekit: a LiveKit server; practice: an embedded room with a parrot agent."""
     url: str = ""
-    """ws:// or wss:// address of the server. Empty: LIVEKIT_URL."""
+    """ws:// or wss:// address of the server. Empty: LIVEKIT_URL, or as the token endpoint says."""
     agent_name: str = ""
     """Agent to be dispatched into the room. Empty: whichever the server sends by itself."""
     agent_metadata: str = ""
@@ -69,12 +76,13 @@ class Session(Section, frozen=True):
 class Audio(Section, frozen=True):
     """Microphone and loudspeaker."""
 
-    input: str = "default"
-    """A PortAudio device by name or index, "default", "none", or "file:PATH.wav"."""
-    output: str = "default"
+    input: Text = "default"
+    """A PortAudio device by name or index, "default", "none", or "file:PATH.wav" (16 bits a
+    sample), played in real time as if spoken."""
+    output: Text = "default"
     """A PortAudio device by name or index, "default", or "none"."""
     loop: bool = False
-    """A file is played again and again instead of once."""
+    """An input file is played again and again instead of once."""
     sample_rate: Literal[16000, 24000, 48000] = 48000
     """Hz, of the tape and of the track sent to the agent."""
     block_ms: Literal[10, 20] = 20
@@ -101,7 +109,7 @@ class Kiosk(Section, frozen=True):
 
     enabled: bool = True
     """Serve the page."""
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     """Address to listen on; anything but loopback lets the network talk to this terminal."""
     port: Port = 8040
     """0: any free port, shown in the status and the log."""
@@ -132,16 +140,24 @@ class ActorSettings(Section, frozen=True):
 
 
 class Settings(Section, frozen=True):
-    """The whole file."""
+    """A callpoint terminal."""
 
     terminal: Terminal = Terminal()
+    """Where this terminal keeps things."""
     livekit: LiveKit = LiveKit()
+    """The room to talk in."""
     session: Session = Session()
+    """When and how a conversation begins."""
     audio: Audio = Audio()
+    """Microphone and loudspeaker."""
     history: History = History()
+    """Where messages are kept."""
     kiosk: Kiosk = Kiosk()
+    """The page."""
     supervisor: Supervisor = Supervisor()
+    """How processes are started, watched and stopped."""
     actors: dict[ActorName, ActorSettings] = {}
+    """Changes to built-in actors, and actors of your own."""
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:

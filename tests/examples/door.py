@@ -28,7 +28,7 @@ class Door(Actor):
     async def on_message(self, message: Message, sender: str) -> Message | None:
         """Facts come because of ``subscribes``; orders because they are addressed to ``door``."""
         match message:
-            case MessageChanged(message=said) if said.is_final and self.magic in said.text:
+            case MessageChanged(message=said) if said.is_final and str(self.magic) in said.text:
                 self._open("words")
             case Custom(topic="open"):
                 self._open("order")

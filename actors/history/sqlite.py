@@ -1,0 +1,259 @@
+"""The store in one SQLite file: the only place of the project that knows sqlite3.
+
+WAL with synchronous=FULL: a commit has reached the disk (one fsync) before it returns, and readers
+such as the command line never block it. A transaction that a kill cut short is not seen again.
+"""
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from actors.messages import ChatMessage
+
+from .schema import APPLICATION_ID, MIGRATIONS, VERSION
+from .store import StoreCorrupt, StoreError, StoreUnavailable, StoreUnopenable, supersedes
+
+_BUSY_MS = 500
+"""Wait for another program's lock: within a heartbeat's patience, as the loop stands meanwhile."""
+
+_WAL_BYTES = 4 * 1024 * 1024
+"""The log is cut back to this (SQLite checkpoints it at about the same size, 1000 pages)."""
+
+_SIDES = ("", "-wal", "-shm")
+"""What belongs to a database (sqlite.org/tempfiles.html); only together can it be read."""
+
+_UNAVAILABLE = {
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; writing goes on by itself"),
+    sqlite3.SQLITE_BUSY: ("another program holds the database", "end the program that holds it"),
+    sqlite3.SQLITE_LOCKED: ("another program holds the database", "end the program that holds it"),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "make the file and its folder writable"),
+    sqlite3.SQLITE_IOERR: ("the disk reports an error", "look at the disk's health and free space"),
+    sqlite3.SQLITE_NOMEM: ("memory is short", "end what takes the memory"),
+    sqlite3.SQLITE_PROTOCOL: ("another program holds the database", "end the program"),
+}
+
+_COLUMNS = "id, kind, text, timestamp, is_final, conversation"
+
+
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What may get better by itself; a wrong path or missing right does not."""
+
+_COMMON_ERRORS = (sqlite3.Error, OSError)
+
+
+def _diagnosed(path: Path, error: Exception) -> Exception:
+    """What a failure means to us; the error itself when it is a bug of ours."""
+    if isinstance(error, OSError):
+        return _diagnosed_os(path, error)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the primary code
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreCorrupt(f"{path} is corrupt")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        return _unopenable(path, "it cannot be opened")
+    if code in _UNAVAILABLE:
+        reason, remedy = _UNAVAILABLE[code]
+        return StoreUnavailable(f"cannot write {path}: {reason}", remedy)
+    return error
+
+
+def _unopenable(path: Path, why: str) -> StoreUnopenable:
+    return StoreUnopenable(
+        f"the history {path} cannot be used: {why}",
+        "set [history] path to a file in a folder that this user may write",
+    )
+
+
+class SqliteStore:
+    """A :class:`actors.history.store.Store` in the file ``path``. Opens nothing by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] = (0, 0)
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    def open(self) -> None:
+        """See :class:`Store`. Makes missing folders (0700) and the file (0600)."""
+        self.close()
+        try:
+            self._create_file()
+            self._db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
+            self._prepare(self._db)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, _COMMON_ERRORS):
+                raise _diagnosed(self.path, error) from error
+            raise
+
+    def _create_file(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.path.exists() and not self.path.is_file():
+            raise _unopenable(self.path, "it is no file")
+        # SQLite gives its side files the mode of the database.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._inode = _inode(self.path)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        self._check_ours(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        self._migrate(db)
+        # A process killed between a write and its fsync leaves what we can read but the disk may
+        # not have; a checkpoint syncs it, before any of it is acknowledged as known.
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _check_ours(self, db: sqlite3.Connection) -> None:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if application != APPLICATION_ID and (application or tables):
+            raise _unopenable(self.path, "it is another program's database")
+        if version > VERSION:
+            raise StoreUnopenable(
+                f"the history {self.path} was written by a newer callpoint (schema {version})",
+                "install that version again, or set [history] path to another file",
+            )
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        with _transaction(db):
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == VERSION:
+                return
+            for statements in MIGRATIONS[version:]:
+                for statement in statements:
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def close(self) -> None:
+        """See :class:`Store`."""
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def set_aside(self, stamp: str) -> str:
+        """See :class:`Store`: ``NAME.corrupt-STAMP`` with its side files, in the same folder."""
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}")
+        number = 1
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{number}")
+        try:
+            # The log first: were we killed in between, a fresh database must not find the old log.
+            for side in reversed(_SIDES):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{self.path}{side}").rename(f"{aside}{side}")
+        except OSError as error:
+            raise _diagnosed_os(self.path, error) from error
+        return str(aside)
+
+    # -- messages --------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """See :class:`Store`."""
+        with self._working() as db:
+            (count,) = db.execute("SELECT count(*) FROM message").fetchone()
+            assert isinstance(count, int)
+            return count
+
+    def keep(self, messages: Sequence[ChatMessage]) -> int:
+        """See :class:`Store`."""
+        with self._working() as db, _transaction(db):
+            return sum(_keep_one(db, message) for message in messages)
+
+    def page(self, limit: int, conversation: str, before: float) -> tuple[ChatMessage, ...]:
+        """See :class:`Store`."""
+        conditions: list[str] = ["1"]
+        values: list[str | float] = []
+        if conversation:
+            conditions.append("conversation = ?")
+            values.append(conversation)
+        if before:
+            conditions.append("timestamp < ?")
+            values.append(before)
+        with self._working() as db:
+            rows = db.execute(
+                f"SELECT {_COLUMNS} FROM message WHERE {' AND '.join(conditions)}"  # noqa: S608
+                " ORDER BY timestamp DESC, arrival DESC LIMIT ?",
+                [*values, limit],
+            ).fetchall()
+        return tuple(_message(row) for row in reversed(rows))
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[sqlite3.Connection]:
+        """The connection to the file that is there now, with errors in our words."""
+        try:
+            if self._db is None or _inode(self.path) != self._inode:
+                # Moved or deleted under us: SQLite would go on writing where nobody ever reads.
+                self.open()
+            assert self._db is not None
+            yield self._db
+        except sqlite3.Error as error:
+            raise _diagnosed(self.path, error) from error
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_dev, found.st_ino
+
+
+def _diagnosed_os(path: Path, error: OSError) -> StoreError:
+    why = os.strerror(error.errno or 0).lower()
+    if error.errno in _PASSING or (error.errno == errno.EROFS and path.exists()):
+        return StoreUnavailable(
+            f"cannot write {path}: {why}", "look at the disk; writing goes on by itself"
+        )
+    return _unopenable(path, why)
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing. IMMEDIATE: who is to write waits for the lock at the beginning."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # SQLite rolls back by itself on some errors (disk full)
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+        raise
+
+
+def _keep_one(db: sqlite3.Connection, message: ChatMessage) -> int:
+    found = db.execute(f"SELECT {_COLUMNS} FROM message WHERE id = ?", (message.id,)).fetchone()  # noqa: S608
+    if found is None:
+        db.execute(
+            f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (
+                message.id,
+                message.kind,
+                message.text,
+                message.timestamp,
+                message.is_final,
+                message.conversation,
+            ),
+        )
+        return 1
+    if supersedes(message, _message(found)):
+        # Its time and place stay those of its first appearance.
+        db.execute(
+            "UPDATE message SET text = ?, is_final = ? WHERE id = ?",
+            (message.text, message.is_final, message.id),
+        )
+    return 0
+
+
+def _message(row: tuple[str, str, str, float, int, str]) -> ChatMessage:
+    identity, kind, text, timestamp, is_final, conversation = row
+    return ChatMessage(identity, kind, text, timestamp, bool(is_final), conversation)  # type: ignore[arg-type]  # written from one

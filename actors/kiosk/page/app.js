@@ -1,0 +1,114 @@
+// The page: frames in, orders out.
+
+import { openLink } from "./link.js";
+import { emptyModel, fold, isMuted } from "./model.js";
+import { paintLevel, paintStage } from "./stage.js";
+import { paintTalk, startAnew } from "./talk.js";
+
+const part = (id) => document.getElementById(id);
+const text = part("text");
+
+const model = emptyModel();
+const page = { open: false, busy: new Set(), refusal: "" };
+const asked = new Map(); // orders under way: id -> {type, message}
+const unsent = new Map(); // typed and not yet answered for: message id -> {text}
+let lastId = 0;
+let due = false;
+
+function paint() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    page.busy = new Set([...asked.values()].map((order) => order.type));
+    paintStage(model, page);
+    paintTalk(model.messages, unsent);
+  });
+}
+
+// -- orders ---------------------------------------------------------------------------------------
+
+const send = openLink({
+  onFrame(frame) {
+    if (frame.type === "ok" || frame.type === "error") return answered(frame);
+    if (frame.type === "snapshot" && model.page && frame.page !== model.page) {
+      location.reload(); // the kiosk was updated
+      return;
+    }
+    fold(model, frame);
+    if (frame.type === "level") return paintLevel(model.level);
+    if (frame.type === "snapshot") startAnew();
+    paint();
+  },
+  onLine(open) {
+    page.open = open;
+    asked.clear(); // answers do not come over another line
+    if (open) for (const [message, { text }] of unsent) say(message, text);
+    else paintLevel({ input: -120, output: -120 });
+    paint();
+  },
+});
+
+function order(type, fields = {}) {
+  const id = ++lastId;
+  if (!send({ type, id, ...fields })) return;
+  asked.set(id, { type, ...fields });
+  page.refusal = "";
+  paint();
+}
+
+function say(message, text) {
+  // Known again by its id: said twice after a lost answer, it is sent once.
+  if (model.messages.has(message)) unsent.delete(message);
+  else order("say", { text, message });
+}
+
+function answered({ id, type, reason, remedy }) {
+  const order = asked.get(id);
+  asked.delete(id);
+  if (order?.type === "say") unsent.delete(order.message);
+  if (type === "error") {
+    page.refusal = [reason, remedy].filter(Boolean).join(": ");
+    if (order?.type === "say" && text.value === "") text.value = order.text; // to try again
+  }
+  paint();
+}
+
+function newId() {
+  // crypto.randomUUID is only there on secure origins; a page on a bare LAN address has none.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+// -- what people do -------------------------------------------------------------------------------
+
+part("call").addEventListener("click", () => order(model.session?.is_connected ? "end" : "start"));
+part("mute").addEventListener("click", () => order("mute", { muted: !isMuted(model) }));
+part("dismiss").addEventListener("click", () => {
+  if (page.refusal) page.refusal = "";
+  else order("dismiss");
+  paint();
+  text.focus();
+});
+text.addEventListener("input", paint);
+text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    part("composer").requestSubmit();
+  }
+});
+part("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const typed = text.value.trim();
+  if (typed === "" || text.disabled) return;
+  const message = newId();
+  unsent.set(message, { text: typed });
+  text.value = "";
+  say(message, typed);
+  paint();
+});
+
+paint();

@@ -1,0 +1,84 @@
+// The orb, its words, and what hangs on the state of the session: which controls can be used.
+
+import { isMuted, loudness } from "./model.js";
+import { downFor, hintFor, wordFor } from "./words.js";
+
+const FADE_MS = 1000; // without a new level for so long, the meter falls to nothing
+const PATIENCE_MS = 1500; // a restart is mostly over before anyone need read of it
+
+const part = (id) => document.getElementById(id);
+const [terminal, line, word, hint, mute, call, text, send, meter, banner, trouble, dismiss] = [
+  "terminal", "line", "word", "hint", "mute", "call", "text", "send", "meter", "banner",
+  "trouble", "dismiss",
+].map(part);
+
+let fading = 0;
+let waiting = 0;
+let downShown = "";
+let ours = ""; // what the banner says of our own or the session's error: can be dismissed
+
+function put(element, value) {
+  if (element.textContent !== value) element.textContent = value;
+}
+
+/** `busy`: orders under way by type; `open`: the line stands; `refusal`: of the last order. */
+export function paintStage(model, { open, busy, refusal }) {
+  const session = model.session;
+  const muted = isMuted(model);
+  const connected = session?.is_connected ?? false;
+  const usable = open && session !== null;
+  const data = document.body.dataset;
+  data.line = open ? "open" : model.page ? "lost" : "opening";
+  data.face = session?.face ?? "connecting";
+  data.muted = muted;
+  data.live = connected;
+  put(terminal, model.terminal || "callpoint");
+  put(line, open ? "" : model.page ? "Reconnecting…" : "Connecting…");
+  put(word, session ? wordFor(session.face) : "Connecting");
+  put(hint, session ? hintFor(session, muted) : "One moment.");
+
+  mute.disabled = !usable || busy.has("mute");
+  mute.setAttribute("aria-pressed", String(muted));
+  call.disabled = !usable || busy.has("start") || busy.has("end");
+  put(call, connected ? "End" : "Start");
+  text.disabled = !(usable && connected);
+  text.placeholder = connected ? "Type a message" : "Start a conversation to type";
+  send.disabled = text.disabled || text.value.trim() === "";
+  ours = refusal || session?.error || "";
+  watchDown(model);
+  paintTrouble(model);
+}
+
+function paintTrouble(model) {
+  const said = ours || model.audio?.error || downShown;
+  put(trouble, said);
+  banner.hidden = said === "";
+  dismiss.hidden = ours === "";
+}
+
+function watchDown(model) {
+  clearTimeout(waiting);
+  if (model.down.length === 0) {
+    downShown = "";
+  } else if (downShown) {
+    downShown = downFor(model.down);
+  } else {
+    waiting = setTimeout(() => {
+      downShown = downFor(model.down);
+      paintTrouble(model);
+    }, PATIENCE_MS);
+  }
+}
+
+/** Levels come several times a second and touch nothing but the meter and the orb. */
+export function paintLevel(level) {
+  clearTimeout(fading);
+  const heard = loudness(level.input);
+  const style = document.body.style;
+  style.setProperty("--in", heard.toFixed(3));
+  style.setProperty("--out", loudness(level.output).toFixed(3));
+  meter.setAttribute("aria-valuenow", String(Math.round(heard * 100)));
+  if (heard > 0 || level.output > -120) {
+    fading = setTimeout(() => paintLevel({ input: -120, output: -120 }), FADE_MS);
+  }
+}

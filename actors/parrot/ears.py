@@ -1,0 +1,137 @@
+"""What the parrot hears: the user's track, and before it the pre-connect buffer. Pure.
+
+As livekit-agents does it: a track that announces a buffer is not listened to until the buffer is
+there or 3.0 s are over; what comes live meanwhile waits. A stream without ``trackId`` is dropped,
+and so is one that was complete for more than 1.0 s before it was asked for.
+"""
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from actors.messages import PracticeBytes
+
+from .vad import RATE, Samples
+from .voice import resampled
+
+log = logging.getLogger(__name__)
+
+TOPIC = "lk.agent.pre-connect-audio-buffer"
+WAIT_S = 3.0
+TOO_OLD_S = 1.0
+MAX_BYTES = 11 * 1024 * 1024
+"""Of a buffer: the client's limit is 10 MiB."""
+MAX_FRAME_BYTES = 2 * 96_000
+"""A second; a frame has 10 or 20 ms."""
+MAX_STREAMS = 4
+MAX_HELD = int(RATE * WAIT_S) * 2
+"""Live samples that wait for a buffer; then the buffer is not waited for."""
+MAX_S = 120
+"""Of a buffer that is heard: its end. Ten MiB are 109 s at 48 kHz, and more at a lower rate."""
+RATES = range(8_000, 96_001)
+
+_RATES = {str(rate): rate for rate in (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)}
+_NOTHING: Samples = np.zeros(0, np.int16)
+
+
+@dataclass
+class _Stream:
+    opened_at: float
+    content: bytearray = field(default_factory=bytearray)
+
+
+def samples_of(pcm: bytes, rate: int) -> Samples:
+    """int16 little endian at ``rate`` to samples at ours; half a sample at the end is dropped."""
+    return resampled(np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.int16), rate)
+
+
+class Ears:
+    """Of one agent; :meth:`subscribe` for each track that the user publishes."""
+
+    def __init__(self) -> None:
+        self._sid = ""
+        self._waiting_until: float | None = None
+        self._held: list[Samples] = []
+        self._held_samples = 0
+        self._streams: dict[str, _Stream] = {}
+        self._buffer: tuple[str, float, Samples] | None = None
+
+    @property
+    def waiting_until(self) -> float | None:
+        """Until when a buffer is waited for, if one is."""
+        return self._waiting_until
+
+    def subscribe(self, sid: str, now: float, *, preconnect: bool) -> Samples:
+        """A new track, in place of the last one."""
+        self._sid = sid
+        self._held, self._held_samples = [], 0
+        self._waiting_until = now + WAIT_S if preconnect else None
+        if not preconnect or self._buffer is None or self._buffer[0] != sid:
+            return _NOTHING
+        _, at, buffer = self._buffer
+        self._buffer = None
+        if now - at > TOO_OLD_S:
+            log.warning("the pre-connect buffer is too old")
+            buffer = _NOTHING
+        self._waiting_until = None
+        return buffer
+
+    def close(self) -> None:
+        """The track is gone."""
+        self._sid = ""
+        self._waiting_until = None
+        self._held, self._held_samples = [], 0
+
+    def live(self, sid: str, rate: int, pcm: bytes) -> Samples:
+        """A frame of a track."""
+        if not sid or sid != self._sid or rate not in RATES or len(pcm) > MAX_FRAME_BYTES:
+            return _NOTHING
+        samples = samples_of(pcm, rate)
+        if self._waiting_until is None:
+            return samples
+        self._held.append(samples)
+        self._held_samples += len(samples)
+        return self._release() if self._held_samples > MAX_HELD else _NOTHING
+
+    def stream(self, part: PracticeBytes, now: float) -> Samples:
+        """A part of a byte stream on the buffer's topic."""
+        for key in [key for key, old in self._streams.items() if now - old.opened_at > WAIT_S]:
+            del self._streams[key]  # not completed in time
+        if part.stream_id not in self._streams and len(self._streams) >= MAX_STREAMS:
+            return _NOTHING
+        stream = self._streams.setdefault(part.stream_id, _Stream(now))
+        if len(stream.content) + len(part.content) <= MAX_BYTES:
+            stream.content += part.content
+        if not part.ended:
+            return _NOTHING
+        del self._streams[part.stream_id]
+        return self._complete(part.attributes, bytes(stream.content), now)
+
+    def tick(self, now: float) -> Samples:
+        """Time has passed."""
+        if self._waiting_until is None or now < self._waiting_until:
+            return _NOTHING
+        log.warning("no pre-connect buffer came in time")
+        return self._release()
+
+    def _complete(self, attributes: dict[str, str], content: bytes, now: float) -> Samples:
+        if not (sid := attributes.get("trackId", "")):
+            log.warning("a pre-connect buffer without trackId is dropped")
+            return _NOTHING
+        rate = _RATES.get(attributes.get("sampleRate", ""), 0)
+        if not rate or attributes.get("channels") != "1":
+            log.warning("a pre-connect buffer of unknown format is dropped")
+            buffer = _NOTHING
+        else:
+            buffer = samples_of(content[-MAX_S * rate * 2 :], rate)
+        if sid == self._sid and self._waiting_until is not None:
+            return self._release(buffer)
+        self._buffer = (sid, now, buffer)
+        return _NOTHING
+
+    def _release(self, first: Samples = _NOTHING) -> Samples:
+        samples = np.concatenate((first, *self._held))
+        self._waiting_until = None
+        self._held, self._held_samples = [], 0
+        return samples

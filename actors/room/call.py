@@ -1,0 +1,162 @@
+"""One joined conversation: its backend, its microphone, its texts, and how it stands."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from actors.messages import (
+    ConnectionState,
+    JoinRoom,
+    Participant,
+    RoomState,
+    TextStream,
+)
+
+from .backend import (
+    AgentAudio,
+    ConnectionChanged,
+    MicrophoneRepublished,
+    MicrophoneSubscribed,
+    OnEvent,
+    ParticipantsChanged,
+    RoomBackend,
+    RoomEvent,
+    TextChunk,
+    TextEnded,
+)
+from .microphone import Microphone
+from .roster import voice_of
+from .speaker import SpeakerLane
+from .text import TextFold
+
+log = logging.getLogger(__name__)
+
+LOST = "the connection to the room was lost"
+
+
+class Outlet(Protocol):
+    """Where a call's news go."""
+
+    def call_changed(self) -> None:
+        """Its :meth:`Call.state` is another one."""
+
+    def text(self, stream: TextStream) -> None:
+        """A text stream has grown or ended."""
+
+
+class Call:
+    """Made for one JoinRoom, over when its connection has ended, and not used again.
+
+    ``make_backend`` is given the function for the room's events.
+    """
+
+    def __init__(
+        self,
+        order: JoinRoom,
+        make_backend: Callable[[OnEvent], RoomBackend],
+        outlet: Outlet,
+        speaker: SpeakerLane,
+    ) -> None:
+        self.conversation = order.conversation
+        self.is_over = False
+        self.error = ""
+        self.backend = make_backend(self._on_event)
+        self.microphone: Microphone | None = None
+        self._outlet = outlet
+        self._speaker = speaker
+        self._texts = TextFold(order.conversation)
+        self._connection: ConnectionState = "connecting"
+        self._participants: tuple[Participant, ...] = ()
+        self._microphone_sid = ""
+        self._joined = False
+
+    async def join(self, order: JoinRoom, sample_rate: int) -> None:
+        """Connect, and publish the microphone if it has one. Raises ``RoomError``."""
+        await self.backend.connect(order.url, order.token)
+        if self.microphone is not None:
+            sid = await self.backend.publish_microphone(sample_rate, preconnect=order.preconnect)
+            self._microphone_sid = sid
+            self.microphone.published(sid)
+        self._joined = True
+        self._outlet.call_changed()
+
+    async def leave(self) -> None:
+        """Leave the room for good."""
+        await self.backend.disconnect()
+
+    def close(self, error: str) -> None:
+        """No more news from this call; texts that are still open end with ``error``."""
+        self.is_over = True
+        if self.microphone is not None:
+            self.microphone.close()
+        self._speaker.voice("")
+        for stream in self._texts.close(error):
+            self._outlet.text(stream)
+
+    def state(self) -> RoomState:
+        """How it stands."""
+        connected = self._connection != "disconnected"
+        return RoomState(
+            conversation=self.conversation,
+            connection_state=self._connection,
+            room_name=self.backend.name if connected else "",
+            identity=self.backend.identity if connected else "",
+            participants=self._participants,
+            microphone_sid=self._microphone_sid if connected else "",
+            uplink=self.microphone.state if self.microphone is not None and connected else "idle",
+            error=self.error,
+        )
+
+    # -- the room's events -----------------------------------------------------------------------
+
+    def _on_event(self, event: RoomEvent) -> None:
+        if self.is_over:
+            return
+        match event:
+            case AgentAudio():
+                self._speaker.spoken(event.sample_rate, event.pcm)
+                return
+            case TextChunk():
+                self._say(self._texts.chunk(event, time.time()))
+                return
+            case TextEnded():
+                self._say(self._texts.ended(event, time.time()))
+                return
+            case ConnectionChanged():
+                self._on_connection(event)
+            case ParticipantsChanged():
+                self._on_participants(event.participants)
+            case MicrophoneSubscribed() | MicrophoneRepublished():
+                self._on_microphone(event)
+        self._outlet.call_changed()
+
+    def _say(self, stream: TextStream | None) -> None:
+        if stream is not None:
+            self._outlet.text(stream)
+
+    def _on_connection(self, event: ConnectionChanged) -> None:
+        self._connection = event.state
+        if event.state in ("connected", "reconnecting") and self.microphone is not None:
+            self.microphone.connection(up=event.state == "connected")
+        if event.state == "disconnected" and self._joined:
+            self.error = event.reason or LOST
+            log.warning("the room is lost", extra={"reason": self.error})
+            self._participants = ()
+            self.close(LOST)
+
+    def _on_participants(self, participants: tuple[Participant, ...]) -> None:
+        self._participants = participants
+        voice = voice_of(participants)
+        self._speaker.voice(voice[1].sid if voice is not None else "")
+        if self.microphone is not None:
+            self.microphone.participants(participants)
+
+    def _on_microphone(self, event: MicrophoneSubscribed | MicrophoneRepublished) -> None:
+        if self.microphone is None:
+            return
+        if isinstance(event, MicrophoneRepublished):
+            self._microphone_sid = event.sid
+            self.microphone.republished(event.sid)
+        else:
+            self.microphone.subscribed(event.sid)

@@ -1,0 +1,365 @@
+"""The real room: LiveKit's own client. The only place of the room that knows it.
+
+What was seen of the client (livekit 1.2.1) and is relied on:
+
+* cancelling ``Room.connect`` can kill the process 15 s later: it is never cancelled here;
+* its errors and log lines hold tokens: see :mod:`.reasons` and :mod:`.sdk_log`;
+* in a full reconnect all participants leave, an instant before it says that it reconnects, and
+  come back, and the local track gets a new sid before it says that it is connected again;
+* a server tells others of a participant that publishes nothing only every 3 s.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
+
+from actors.messages import ConnectionState, Participant, ParticipantKind, Track
+
+from . import reasons
+from .backend import (
+    AgentAudio,
+    ConnectionChanged,
+    MicrophoneRepublished,
+    MicrophoneSubscribed,
+    OnEvent,
+    ParticipantsChanged,
+    RoomError,
+)
+from .readers import TextReaders
+from .roster import voice_of
+
+log = logging.getLogger(__name__)
+
+TOPICS = ("lk.transcription", "lk.chat")
+CONNECT_TIMEOUT_S = 5.0
+"""Of each of the client's four attempts."""
+DISCONNECT_TIMEOUT_S = 5.0
+SEND_TIMEOUT_S = 10.0
+"""For a text; a buffer has this for each part."""
+MAX_STREAM_BYTES = 1024 * 1024
+"""Of an incoming text stream; the client ends a longer one with an error."""
+QUEUE_MS = 100
+"""What the client may hold of the microphone: enough for the jitter of two processes, and little
+to be said twice after a crash."""
+BYTES_PART = 15_000
+"""The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
+VOICE_RATE = 48_000
+VOICE_FRAME_MS = 20
+VOICE_FRAMES = 50
+"""A second of speech that nobody has fetched; then the oldest goes."""
+DEPARTURE_GRACE_S = 0.1
+"""Somebody is gone: wait and see whether it is a reconnect."""
+
+_STATES: dict[int, ConnectionState] = {
+    rtc.ConnectionState.CONN_CONNECTED: "connected",
+    rtc.ConnectionState.CONN_RECONNECTING: "reconnecting",
+}
+_KINDS: dict[int, ParticipantKind] = {
+    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
+    rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS: "ingress",
+    rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS: "egress",
+    rtc.ParticipantKind.PARTICIPANT_KIND_SIP: "sip",
+    rtc.ParticipantKind.PARTICIPANT_KIND_AGENT: "agent",
+}
+_SOURCES = {
+    rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
+    rtc.TrackSource.SOURCE_CAMERA: "camera",
+    rtc.TrackSource.SOURCE_SCREENSHARE: "screenshare",
+    rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screenshare_audio",
+}
+_ACTIVE = 2
+"""PARTICIPANT_STATE_ACTIVE of livekit_models.proto, which the client does not export."""
+
+_ROSTER_EVENTS = (
+    "participant_connected",
+    "participant_disconnected",
+    "participant_active",
+    "participant_attributes_changed",
+    "participant_name_changed",
+    "track_published",
+    "track_unpublished",
+    "track_subscribed",
+    "track_unsubscribed",
+    "track_muted",
+    "track_unmuted",
+    "room_updated",
+)
+
+
+class LiveKitRoom:
+    """A :class:`~.backend.RoomBackend` over LiveKit. Made in the loop it is used in."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._emit = on_event
+        self._loop = asyncio.get_running_loop()
+        self._room: Any = rtc.Room(self._loop)
+        self._readers = TextReaders(on_event)
+        self._source: Any = None
+        self._publication: Any = None
+        self._rate = 0
+        self._state: ConnectionState = "disconnected"
+        self._roster: tuple[Participant, ...] = ()
+        self._look_later: asyncio.TimerHandle | None = None
+        self._voice = ""
+        self._voice_task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listen()
+
+    # -- the backend -----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name of the room."""
+        return str(self._room.name)
+
+    @property
+    def identity(self) -> str:
+        """Of the local participant."""
+        connected = self._room.isconnected()
+        return str(self._room.local_participant.identity) if connected else ""
+
+    async def connect(self, url: str, token: str) -> None:
+        """See the protocol. Takes the client up to 20 s to give up."""
+        options = rtc.RoomOptions(
+            auto_subscribe=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            data_stream=rtc.DataStreamOptions(max_payload_byte_length=MAX_STREAM_BYTES),
+        )
+        self._changed("connecting")
+        try:
+            await self._room.connect(url, token, options)
+        except rtc.ConnectError as error:
+            failure = reasons.not_connected(str(error))
+            self._changed("disconnected", str(failure))
+            raise failure from None  # its own text holds the token
+        self._changed("connected")
+        self._look()
+
+    async def disconnect(self) -> None:
+        """See the protocol."""
+        self._stop_voice()
+        try:
+            await asyncio.wait_for(self._room.disconnect(), DISCONNECT_TIMEOUT_S)
+        except TimeoutError:
+            self._changed("disconnected")
+        await self._readers.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._source is not None:
+            await self._source.aclose()
+
+    async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
+        """See the protocol.
+
+        Without discontinuous transmission: it would leave the beginnings of words to a detector,
+        and save only bandwidth; with redundancy (RED), which mends lost packets.
+        """
+        self._rate = sample_rate
+        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True
+        )
+        options.preconnect_buffer = preconnect
+        try:
+            self._publication = await self._participant().publish_track(track, options)
+        except PublishTrackError as error:
+            raise RoomError(
+                f"the microphone cannot be published: {reasons.scrubbed(error.message)}"
+            ) from None
+        return str(self._publication.sid)
+
+    async def capture(self, pcm: bytes) -> None:
+        """See the protocol. Waits while the client's queue is full."""
+        if self._source is None:
+            raise RoomError("the microphone is not published", "not-connected")
+        try:
+            await self._source.capture_frame(rtc.AudioFrame(pcm, self._rate, 1, len(pcm) // 2))
+        except Exception as error:  # the client raises nothing narrower
+            raise RoomError(f"the client takes no audio: {type(error).__name__}") from None
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds captured but not yet sent."""
+        return float(self._source.queued_duration) if self._source is not None else 0.0
+
+    async def send_text(
+        self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]
+    ) -> None:
+        """See the protocol."""
+
+        async def send() -> None:
+            writer = await self._participant().stream_text(
+                topic=topic, stream_id=stream_id, attributes=attributes
+            )
+            await writer.write(text)
+            await writer.aclose()
+
+        await self._sending(send())
+
+    async def send_bytes(
+        self, content: bytes, *, topic: str, attributes: dict[str, str], to: str, name: str
+    ) -> None:
+        """See the protocol."""
+        writer = await self._sending(
+            self._participant().stream_bytes(
+                name,
+                topic=topic,
+                attributes=attributes,
+                total_size=len(content),
+                destination_identities=[to],
+            )
+        )
+        for start in range(0, len(content), BYTES_PART):
+            await self._sending(writer.write(content[start : start + BYTES_PART]))
+        await self._sending(writer.aclose())
+
+    # -- within ----------------------------------------------------------------------------------
+
+    def _participant(self) -> Any:
+        if not self._room.isconnected():
+            raise RoomError("not connected to a room", "not-connected")
+        return self._room.local_participant
+
+    async def _sending(self, work: Any) -> Any:
+        try:
+            return await asyncio.wait_for(work, SEND_TIMEOUT_S)
+        except TimeoutError:
+            raise RoomError(f"not sent within {SEND_TIMEOUT_S:g} s") from None
+        except (rtc.StreamError, RuntimeError) as error:
+            raise RoomError(f"not sent: {reasons.scrubbed(str(error))}") from None
+
+    def _listen(self) -> None:
+        for topic in TOPICS:
+            self._room.register_text_stream_handler(topic, self._readers.opened)
+        for event in _ROSTER_EVENTS:
+            self._room.on(event, lambda *_: self._look())
+        self._room.on("connection_state_changed", self._on_connection_state)
+        self._room.on("disconnected", self._on_disconnected)
+        self._room.on("local_track_subscribed", self._on_subscribed)
+        self._room.on("local_track_republished", self._on_republished)
+
+    def _on_connection_state(self, state: int) -> None:
+        if state in _STATES:
+            self._changed(_STATES[state])
+            self._look()
+
+    def _on_disconnected(self, reason: int) -> None:
+        self._stop_voice()
+        if self._look_later is not None:
+            self._look_later.cancel()
+        self._changed("disconnected", reasons.disconnected(rtc.DisconnectReason.Name(reason)))
+        self._show(())
+
+    def _changed(self, state: ConnectionState, reason: str = "") -> None:
+        if state != self._state:
+            self._state = state
+            self._emit(ConnectionChanged(state, reason))
+
+    def _on_subscribed(self, track: Any) -> None:
+        if self._publication is not None:
+            self._emit(MicrophoneSubscribed(str(self._publication.sid)))
+        elif track is not None:
+            # Ahead of the answer to our publishing: the track has its sid by then.
+            self._emit(MicrophoneSubscribed(str(track.sid)))
+
+    def _on_republished(self, publication: Any, _previous_sid: str) -> None:
+        self._emit(MicrophoneRepublished(str(publication.sid)))
+
+    # -- participants ----------------------------------------------------------------------------
+
+    def _look(self, *, settled: bool = False) -> None:
+        """Compare with the client's participants; a departure is believed after a while only."""
+        if self._look_later is not None:
+            self._look_later.cancel()
+            self._look_later = None
+        if self._state != "connected":
+            return
+        roster = tuple(_participant(each) for each in _in_order(self._room))
+        gone = {each.sid for each in self._roster} - {each.sid for each in roster}
+        if gone and not settled:
+            self._look_later = self._loop.call_later(DEPARTURE_GRACE_S, self._look_settled)
+            return
+        self._show(roster)
+        self._follow_voice()
+
+    def _look_settled(self) -> None:
+        self._look(settled=True)
+
+    def _show(self, roster: tuple[Participant, ...]) -> None:
+        if roster != self._roster:
+            self._roster = roster
+            self._emit(ParticipantsChanged(roster))
+
+    # -- the agent's voice -----------------------------------------------------------------------
+
+    def _follow_voice(self) -> None:
+        identity, sid, track = "", "", None
+        if (voice := voice_of(self._roster)) is not None:
+            identity, sid = voice[0], voice[1].sid
+            participant = self._room.remote_participants.get(identity)
+            publication = participant and participant.track_publications.get(sid)
+            track = publication and publication.track
+        if track is None:
+            self._stop_voice()
+        elif (key := f"{sid} {id(track)}") != self._voice:
+            self._stop_voice()
+            self._voice = key
+            self._voice_task = self._loop.create_task(self._hear(sid, track), name="voice")
+            self._tasks.add(self._voice_task)
+            self._voice_task.add_done_callback(self._tasks.discard)
+
+    def _stop_voice(self) -> None:
+        self._voice = ""
+        if self._voice_task is not None:
+            self._voice_task.cancel()
+            self._voice_task = None
+
+    async def _hear(self, sid: str, track: Any) -> None:
+        stream = rtc.AudioStream(
+            track,
+            loop=self._loop,
+            capacity=VOICE_FRAMES,
+            sample_rate=VOICE_RATE,
+            num_channels=1,
+            frame_size_ms=VOICE_FRAME_MS,
+        )
+        try:
+            async for event in stream:
+                self._emit(AgentAudio(sid, VOICE_RATE, bytes(event.frame.data)))
+        except Exception as error:
+            log.error("the agent's voice is lost", extra={"cause": type(error).__name__})
+        finally:
+            await stream.aclose()
+
+
+def _in_order(room: Any) -> list[Any]:
+    """Participants as they came; those who were there before us by the time of their joining."""
+    return sorted(
+        room.remote_participants.values(),
+        key=lambda each: each.joined_at.timestamp() if each.joined_at else float("inf"),
+    )
+
+
+def _participant(participant: Any) -> Participant:
+    return Participant(
+        identity=participant.identity,
+        sid=participant.sid,
+        kind=_KINDS.get(participant.kind, "other"),
+        active=participant.state == _ACTIVE,
+        attributes=participant.attributes,
+        tracks=tuple(_track(each) for each in participant.track_publications.values()),
+        name=participant.name,
+    )
+
+
+def _track(publication: Any) -> Track:
+    return Track(
+        sid=publication.sid,
+        kind="audio" if publication.kind == rtc.TrackKind.KIND_AUDIO else "video",
+        source=_SOURCES.get(publication.source, "unknown"),
+        subscribed=publication.subscribed,
+        muted=publication.muted,
+    )

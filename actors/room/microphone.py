@@ -1,0 +1,235 @@
+"""The microphone's way from the tape into the room: lane, uplink and backend put together."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from actors.messages import Captured, Participant, UplinkState
+
+from .backend import RoomBackend, RoomError
+from .mic import ACK_S, MicLane
+from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, Uplink
+
+log = logging.getLogger(__name__)
+
+PRECONNECT_TOPIC = "lk.agent.pre-connect-audio-buffer"
+FRAME_S = 0.02
+"""Given to the SDK at a time: a frame of 10 ms costs as much CPU as one of 20."""
+BACKLOG_S = 1.0
+"""Live samples waiting for the SDK, beyond which the tape is to keep the rest."""
+STALLED_S = 2.0
+"""Without the SDK taking a frame that waits, before we say so."""
+BUFFER_TRIES = 3
+TRY_AGAIN_S = 0.5
+"""Three tries are over before an agent's 3.0 s of waiting are."""
+REFUSED_S = 0.1
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
+
+
+class Microphone:
+    """Of one joined conversation. Its tasks run in ``spawn`` until :meth:`close`; ``changed`` is
+    called when :attr:`state` has.
+    """
+
+    def __init__(
+        self,
+        backend: RoomBackend,
+        uplink: Uplink,
+        lane: MicLane,
+        sample_rate: int,
+        spawn: Spawn,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = backend
+        self._uplink = uplink
+        self._lane = lane
+        self._rate = sample_rate
+        self._clock = clock
+        self._changed = changed
+        self._shown = uplink.state
+        self._queue: deque[Capture] = deque()
+        self._queued = 0
+        self._more = asyncio.Event()
+        self._taken_at = clock()
+        self._wrong_rate = 0
+        self._dropped = 0
+        self._spawn = spawn
+        self._sending: asyncio.Task[None] | None = None
+        lane.follow(-1, clock())
+        self._tasks = [spawn(self._acknowledge(), "mic ack"), spawn(self._pump(), "mic pump")]
+
+    @property
+    def state(self) -> UplinkState:
+        """Of the uplink."""
+        return self._uplink.state
+
+    @property
+    def backlog_s(self) -> float:
+        """Live samples that wait for the SDK, in seconds."""
+        return self._queued / self._rate
+
+    def close(self) -> None:
+        """Follow the tape no longer."""
+        self._lane.stop()
+        for task in self._tasks:
+            task.cancel()
+        self._stop_sending()
+
+    # -- what happens ----------------------------------------------------------------------------
+
+    def captured(self, run: Captured) -> None:
+        """From the lane."""
+        if run.sample_rate != self._rate:
+            self._wrong_rate = run.sample_rate
+            return
+        now = self._clock()
+        if (next_run := self._lane.received(run, now)) is not None:
+            self._do(self._uplink.captured(next_run, now))
+
+    def published(self, sid: str) -> None:
+        """Our track is there."""
+        self._do(self._uplink.published(sid, self._clock()))
+
+    def republished(self, sid: str) -> None:
+        """Our track has a new sid."""
+        self._do(self._uplink.republished(sid, self._clock()))
+
+    def subscribed(self, sid: str) -> None:
+        """Somebody hears it."""
+        self._do(self._uplink.subscribed(sid, self._clock()))
+
+    def participants(self, participants: tuple[Participant, ...]) -> None:
+        """All remote ones."""
+        self._do(self._uplink.participants(participants, self._clock()))
+
+    def connection(self, *, up: bool) -> None:
+        """Connected again, or reconnecting."""
+        self._do(self._uplink.connection(up, self._clock()))
+
+    def discard(self) -> None:
+        """No agent came."""
+        self._uplink.discard()
+        self._do([])
+
+    def audio_up(self) -> None:
+        """The audio process is there (again)."""
+        self._lane.audio_up(self._clock())
+
+    def health(self) -> str:
+        """What is wrong with the flow of samples, or ``ok``."""
+        if self._wrong_rate:
+            return f"microphone frames come at {self._wrong_rate} Hz instead of {self._rate}"
+        waiting_s = self._clock() - self._taken_at
+        if self._queue and waiting_s > STALLED_S:
+            return f"microphone frames not taken for {waiting_s:.0f} s"
+        return "ok"
+
+    # -- what is done about it -------------------------------------------------------------------
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Capture():
+                    self._enqueue(action)
+                case SendBuffer():
+                    self._sending = self._spawn(self._send(action), "pre-connect buffer")
+                case Rewind(position):
+                    self._stop_sending()
+                    self._queue.clear()
+                    self._queued = 0
+                    self._lane.follow(position, self._clock())
+                case Dropped(samples):
+                    self._note_dropped(samples)
+        if self._uplink.state != self._shown:
+            self._shown = self._uplink.state
+            self._changed()
+
+    def _enqueue(self, capture: Capture) -> None:
+        if not self._queue:
+            self._taken_at = self._clock()  # nothing was waiting until now
+        self._queue.append(capture)
+        self._queued += len(capture.pcm) // SAMPLE_BYTES
+        self._more.set()
+
+    def _note_dropped(self, samples: int) -> None:
+        if not self._dropped:
+            log.warning("the pre-connect buffer is full; its oldest part is dropped from now on")
+        self._dropped += samples
+
+    def _stop_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
+    async def _send(self, buffer: SendBuffer) -> None:
+        """Send the pre-connect buffer; given up when the agent waits no longer for it."""
+        attributes = {"sampleRate": str(self._rate), "channels": "1", "trackId": buffer.sid}
+        for attempt in range(1, BUFFER_TRIES + 1):
+            begun = self._clock()
+            try:
+                await self._backend.send_bytes(
+                    buffer.pcm,
+                    topic=PRECONNECT_TOPIC,
+                    attributes=attributes,
+                    to=buffer.identity,
+                    name="pre-connect-audio",
+                )
+            except RoomError as error:
+                log.warning(
+                    "pre-connect buffer not sent", extra={"attempt": attempt, "cause": str(error)}
+                )
+                await asyncio.sleep(TRY_AGAIN_S)
+                continue
+            log.info(
+                "pre-connect buffer sent",
+                extra={
+                    "seconds": round(len(buffer.pcm) / SAMPLE_BYTES / self._rate, 3),
+                    "dropped_s": round(self._dropped / self._rate, 3),
+                    "took_s": round(self._clock() - begun, 3),
+                },
+            )
+            break
+        self._uplink.sent(buffer.end)
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await asyncio.sleep(ACK_S)
+            now = self._clock()
+            served = self._uplink.served(self._backend.queued_s, now)
+            self._lane.tick(served, now, more=self.backlog_s < BACKLOG_S)
+            self._do(self._uplink.tick(now))
+
+    async def _pump(self) -> None:
+        frame = int(self._rate * FRAME_S)
+        while True:
+            while self._queue:
+                await self._take(self._queue[0], frame)
+            self._more.clear()
+            await self._more.wait()
+
+    async def _take(self, capture: Capture, frame: int) -> None:
+        """Give the SDK the head of the queue; what it has refused is offered again."""
+        pcm, position = capture.pcm[: frame * SAMPLE_BYTES], capture.position
+        try:
+            await self._backend.capture(pcm)
+        except RoomError as error:
+            log.warning("microphone frame not taken", extra={"cause": str(error)})
+            await asyncio.sleep(REFUSED_S)
+            return
+        self._taken_at = self._clock()
+        if not self._queue or self._queue[0] is not capture:
+            return  # rewound meanwhile
+        samples = len(pcm) // SAMPLE_BYTES
+        self._queued -= samples
+        if position >= 0:
+            self._uplink.taken(position + samples, self._taken_at)
+            position += samples
+        if rest := capture.pcm[len(pcm) :]:
+            self._queue[0] = Capture(rest, position)
+        else:
+            self._queue.popleft()

@@ -1,0 +1,249 @@
+"""The room process: orders in, the room's news out, two audio lanes to the audio process."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from actors.messages import (
+    AudioState,
+    Captured,
+    DiscardBuffer,
+    Done,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    RoomState,
+    SendText,
+    TextStream,
+)
+from actors.messages.codec import CorruptMessage, decode, encode
+from actors.runtime.actor import Actor, Answer
+from actors.runtime.bus import Lane
+from actors.runtime.corrupt import CorruptFrames
+from actors.runtime.errors import OrderFailed
+from actors.runtime.outbox import OutboxFull
+
+from .backend import OnEvent, RoomBackend, RoomError
+from .call import LOST, Call
+from .mic import MicLane
+from .microphone import Microphone
+from .speaker import QUEUE, SpeakerLane
+from .uplink import Uplink
+
+AUDIO = "audio"
+SESSION = "session"
+DEAF_S = 3.0
+"""Audio says that it records, and so long nothing has come."""
+
+
+class RoomActor(Actor):
+    """At most one :class:`~.call.Call` at a time: the conversation that the session has ordered.
+
+    A stop of this process never leaves the room: agents end their conversation on a leave and
+    keep it on a silence, and the next incarnation takes the place again.
+    """
+
+    subscribes = (AudioState,)
+
+    async def on_start(self) -> None:
+        """Load the backend, open the lanes, say that there is no room yet."""
+        self._call: Call | None = None
+        self._joining: asyncio.Future[Message | None] | None = None
+        self._error = ""
+        self._said: RoomState | None = None
+        self._to_say = False
+        self._texts_in_order = asyncio.Lock()
+        self._recording = False
+        self._captured_at = 0.0
+        self._corrupt = CorruptFrames("mic")
+        self._make_backend = self._backend()
+        self._mic = self.bus.connect("dealer", "mic", self._on_mic, identity=self.name)
+        push = self.bus.connect("push", "speaker", lambda *_: None, queue=QUEUE)
+        self._speaker = SpeakerLane(lambda message: self._to_audio(push, message))
+        self._publish()
+
+    def _backend(self) -> Callable[[OnEvent], RoomBackend]:
+        if self.settings.livekit.backend == "practice":
+            from .practice_room import PracticeRoom
+
+            return lambda on_event: PracticeRoom(on_event, self.bus)
+        from . import sdk_log
+        from .livekit_room import LiveKitRoom
+
+        sdk_log.install()
+        return LiveKitRoom
+
+    # -- orders ----------------------------------------------------------------------------------
+
+    async def on_message(self, message: Message, sender: str) -> Answer:
+        """Orders of the session; the state of audio."""
+        match message:
+            case JoinRoom():
+                return await self._join(message)
+            case LeaveRoom():
+                await self._leave()
+            case DiscardBuffer():
+                if self._call is not None and self._call.microphone is not None:
+                    self._call.microphone.discard()
+            case SendText():
+                return self._later(self._send_text(message))
+            case AudioState():
+                self._on_audio_state(message)
+        return None
+
+    async def _join(self, order: JoinRoom) -> Answer:
+        call = self._call
+        if call is not None and call.conversation == order.conversation and not call.is_over:
+            return self._joining or Done()
+        if self._joining is not None:
+            raise OrderFailed("busy", "another room is being joined", "leave it first")
+        await self._leave()
+        self._call = call = Call(order, self._make_backend, self, self._speaker)
+        if order.microphone:
+            call.microphone = self._microphone(call.backend, preconnect=order.preconnect)
+        self._joining = self._later(self._connect(call, order))
+        self.call_changed()
+        return self._joining
+
+    def _microphone(self, backend: RoomBackend, *, preconnect: bool) -> Microphone:
+        rate = self.settings.audio.sample_rate
+        self._captured_at = time.monotonic()
+        lane = MicLane(lambda follow: self._to_audio(self._mic, follow))
+        uplink = Uplink(rate, preconnect=preconnect)
+        return Microphone(backend, uplink, lane, rate, self.spawn, self.call_changed)
+
+    async def _connect(self, call: Call, order: JoinRoom) -> Message | None:
+        """In a task of its own, which is never cancelled but by the end of this process."""
+        began = time.monotonic()
+        try:
+            await call.join(order, self.settings.audio.sample_rate)
+        except RoomError as error:
+            await self._drop(call, str(error))
+            raise OrderFailed(error.code, str(error)) from None
+        finally:
+            self._joining = None
+        self.log.info("joined", extra={"seconds": round(time.monotonic() - began, 3)})
+        return Done()
+
+    async def _leave(self) -> None:
+        if self._call is None:
+            self._error = ""
+            self.call_changed()
+        elif self._joining is None:
+            await self._drop(self._call)
+        else:
+            self.log.info("left while connecting: starting afresh")
+            self._forget(self._call)
+            self._publish()
+            self.end()  # connecting cannot be cancelled; the process takes it along
+
+    async def _drop(self, call: Call, error: str = "") -> None:
+        self._forget(call, error)
+        await call.leave()
+
+    def _forget(self, call: Call, error: str = "") -> None:
+        call.close("the room was left")
+        self._call, self._error = None, error
+        self.call_changed()
+
+    async def _send_text(self, order: SendText) -> Message | None:
+        async with self._texts_in_order:
+            if self._call is None or self._call.is_over:
+                raise OrderFailed("not-connected", "there is no room to send to")
+            try:
+                await self._call.backend.send_text(
+                    order.text,
+                    topic=order.topic,
+                    stream_id=order.id,
+                    attributes=dict(order.attributes),
+                )
+            except RoomError as error:
+                raise OrderFailed(error.code, str(error)) from None
+        return Done()
+
+    def _later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
+        """Do it beside the messages; a future of its answer."""
+        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except OrderFailed as failed:
+                if not answer.done():
+                    answer.set_exception(failed)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        self.spawn(run(), "order")
+        return answer
+
+    async def on_drain(self) -> None:
+        """Texts that are still open end here: the next incarnation cannot go on with them."""
+        if self._call is not None:
+            self._call.close(LOST)
+
+    # -- news of the call ------------------------------------------------------------------------
+
+    def call_changed(self) -> None:
+        """Publish the state once this turn of the loop is over."""
+        if not self._to_say:
+            self._to_say = True
+            asyncio.get_running_loop().call_soon(self._publish)
+
+    def _publish(self) -> None:
+        self._to_say = False
+        if self._call is not None:
+            state = self._call.state()
+        else:
+            state = RoomState("", "disconnected", error=self._error)
+        if state != self._said:
+            self._said = state
+            self.publish_state(state)
+
+    def text(self, stream: TextStream) -> None:
+        """Show a stream that grows to everyone; the session must get one that has ended."""
+        if not stream.ended:
+            self.publish(stream)
+            return
+        try:
+            self.deliver(SESSION, stream)
+        except OutboxFull:
+            self.log.error("a text is lost: the session has not taken any for too long")
+
+    # -- the lanes to audio ----------------------------------------------------------------------
+
+    def _to_audio(self, lane: Lane, message: Message) -> bool:
+        frame = encode(message, kind="tell", sender=self.name, to=AUDIO)
+        return bool(lane.send(frame))
+
+    def _on_mic(self, _peer: bytes, frame: bytes) -> None:
+        try:
+            run = decode(frame).message
+        except CorruptMessage as corrupt:
+            self._corrupt.note(corrupt)
+            return
+        if not isinstance(run, Captured) or self._call is None:
+            return
+        self._captured_at = time.monotonic()
+        if self._call.microphone is not None:
+            self._call.microphone.captured(run)
+
+    def _on_audio_state(self, state: AudioState) -> None:
+        self._recording = state.recording and not state.muted
+        self._captured_at = time.monotonic()
+
+    def on_peer(self, name: str, up: bool) -> None:
+        """A restarted audio process knows nothing of us."""
+        if name == AUDIO and up and self._call is not None and self._call.microphone is not None:
+            self._call.microphone.audio_up()
+
+    def health(self) -> str:
+        """Judged by the frames: do they come, and does the room take them."""
+        if self._call is None or self._call.is_over or self._call.microphone is None:
+            return "ok"
+        silent_s = time.monotonic() - self._captured_at
+        if self._recording and silent_s > DEAF_S:
+            return f"no microphone frames from audio for {silent_s:.0f} s"
+        return self._call.microphone.health()

@@ -1,0 +1,66 @@
+"""Asking the supervisor of a running terminal, from a program that is not an actor.
+
+Its socket is its own and answers also while the router is down.
+"""
+
+import asyncio
+import os
+import random
+import socket
+import time
+from pathlib import Path
+
+from actors.messages import Failed, Message
+from actors.messages.codec import CorruptMessage, decode, encode
+
+from .bus import Bus
+from .client import NotRunning
+from .errors import NoAnswer, OrderFailed
+from .host import SUPERVISOR
+
+CONTROL = "control"
+"""Name of the operator's socket."""
+
+
+async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float = 5.0) -> Message:
+    """Send an order to the supervisor and wait for its answer.
+
+    Raises :class:`NotRunning` at once when nobody listens, :class:`NoAnswer`, and
+    :class:`OrderFailed` with what it answered.
+    """
+    if not _listening(runtime_dir):
+        raise NotRunning(runtime_dir)
+    answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+    def on_frame(_peer: bytes, frame: bytes) -> None:
+        try:
+            envelope = decode(frame)
+        except CorruptMessage:
+            return
+        if envelope.kind == "reply" and not answer.done():
+            answer.set_result(envelope.message)
+
+    name = f"control-{os.getpid()}-{random.SystemRandom().randrange(1 << 32):08x}"
+    bus = Bus(runtime_dir)
+    try:
+        lane = bus.connect("dealer", CONTROL, on_frame, identity=name)
+        deadline = time.monotonic() + timeout_s
+        lane.send(encode(message, kind="ask", sender=name, to=SUPERVISOR, id=1, deadline=deadline))
+        reply = await asyncio.wait_for(answer, timeout_s)
+    except TimeoutError:
+        raise NoAnswer(SUPERVISOR, timeout_s) from None
+    finally:
+        bus.close()
+    if isinstance(reply, Failed):
+        raise OrderFailed(reply.code, reply.reason, reply.remedy)
+    return reply
+
+
+def _listening(runtime_dir: Path) -> bool:
+    """Somebody has the socket open; the file alone may be left over from a killed terminal."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(runtime_dir / f"{CONTROL}.sock"))
+        except OSError:  # also a path too long for a socket
+            return False
+    return True

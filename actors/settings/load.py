@@ -1,0 +1,65 @@
+"""From a config file to validated settings, or to everything that is wrong with it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from .impossible import impossible
+from .model import Settings
+from .problems import Finding, SettingsError
+from .source import Document, read_document
+from .validate import validate
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config file that was read and found valid."""
+
+    settings: Settings
+    document: Document
+    """Tells the line of whatever is found wrong later."""
+
+
+def load(path: Path) -> Settings:
+    """The settings of a TOML (or .yaml, .yml) file.
+
+    Paths in it count from the file's own directory, and ``~`` is the home directory. Raises
+    :class:`SettingsError` with all problems at once.
+    """
+    return load_config(path).settings
+
+
+def load_config(path: Path) -> Config:
+    """As :func:`load`, with the places of all values."""
+    document = read_document(path)
+    settings, findings = validate(document.plain)
+    wrong = {finding.path for finding in findings}
+    findings += [found for found in impossible(settings) if not _within(found, wrong)]
+    if findings:
+        raise SettingsError(document.problems(findings))
+    return Config(_anchor(settings, path.absolute().parent), document)
+
+
+def _within(finding: Finding, wrong: set[tuple[str | int, ...]]) -> bool:
+    """It only follows from what is already said: a default stands in for a refused value."""
+    around = finding.path
+    return any(path[: len(around)] == around or around[: len(path)] == path for path in wrong)
+
+
+def _anchor(settings: Settings, directory: Path) -> Settings:
+    def absolute(path: str) -> str:
+        return str(directory / Path(path).expanduser()) if path else ""
+
+    terminal, audio, history = settings.terminal, settings.audio, settings.history
+    if audio.input.startswith("file:"):
+        wav = absolute(audio.input.removeprefix("file:"))
+        audio = msgspec.structs.replace(audio, input=f"file:{os.path.normpath(wav)}")
+    terminal = msgspec.structs.replace(
+        terminal,
+        runtime_dir=absolute(terminal.runtime_dir),
+        state_dir=absolute(terminal.state_dir),
+    )
+    history = msgspec.structs.replace(history, path=absolute(history.path))
+    return msgspec.structs.replace(settings, terminal=terminal, audio=audio, history=history)

@@ -1,0 +1,62 @@
+"""Why valid settings cannot run here and now: no credentials, no such file."""
+
+import wave
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .credentials import FILE, URL, CredentialsError, load_credentials
+from .model import Settings
+from .problems import Finding
+
+_SOCKET_PATH = 107
+"""Bytes of a UNIX socket's path (unix(7)); ``supervisor.sock`` is our longest name."""
+
+
+def obstacles(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """Looks at the environment and at files, changes nothing. ``settings`` have resolved
+    directories (:func:`actors.settings.dirs.resolve_dirs`).
+    """
+    return [*_livekit(settings, environ), *_sound(settings), *_sockets(settings)]
+
+
+def _livekit(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    livekit = settings.livekit
+    if livekit.backend == "practice" or livekit.token_endpoint:
+        return
+    path = ("livekit", "backend")
+    try:
+        credentials = load_credentials(environ)
+    except CredentialsError as error:
+        yield Finding(path, error.reason, error.remedy)
+        return
+    if not (livekit.url or credentials.url):
+        yield Finding(path, "no server is named", f"set livekit.url or {URL}")
+    if missing := credentials.missing:
+        yield Finding(
+            path,
+            f"a LiveKit server needs {' and '.join(missing)}",
+            f"set {'it' if len(missing) == 1 else 'them'} in the environment or in the file that"
+            f' {FILE} names; or set livekit.token_endpoint, or backend = "practice"',
+        )
+
+
+def _sound(settings: Settings) -> Iterator[Finding]:
+    path = ("audio", "input")
+    if not settings.audio.input.startswith("file:"):
+        return
+    file = Path(settings.audio.input.removeprefix("file:"))
+    try:
+        with wave.open(str(file), "rb") as wav:
+            if wav.getsampwidth() != 2:
+                yield Finding(path, f"{file.name} has not 16 bits a sample", "convert it with sox")
+    except OSError as error:
+        yield Finding(path, f"{file}: {error.strerror}")
+    except (wave.Error, EOFError):
+        yield Finding(path, f"{file} is no PCM WAV file", "convert it with sox")
+
+
+def _sockets(settings: Settings) -> Iterator[Finding]:
+    longest = Path(settings.terminal.runtime_dir) / "supervisor.sock"
+    if len(bytes(longest)) > _SOCKET_PATH:
+        what = f"a socket's path has at most {_SOCKET_PATH} bytes, this one {len(bytes(longest))}"
+        yield Finding(("terminal", "runtime_dir"), what, "choose a shorter one")

@@ -1,0 +1,148 @@
+"""``callpoint demo``."""
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+import termios
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from supervisor import exits
+
+from ..failures import ORDER_FAILED, Failure, exit_codes
+from .plan import Plan, configured, demo_directory, plan, practice
+from .screen import LiveScreen, PlainScreen, Screen
+from .sound import find_sound
+from .story import Story
+
+_CODES = {
+    0: "ended, or talked through",
+    ORDER_FAILED: "the agent heard nothing, or the conversation could not begin",
+    exits.CONFIG: "the config or the command line is wrong",
+    exits.CANNOT_START: exits.EXPLAINED[exits.CANNOT_START],
+}
+
+
+@click.command(
+    short_help="Talk with a parrot: no server, no keys.",
+    epilog="\b\nExamples:\n"
+    "  callpoint demo\n"
+    "  callpoint demo --seconds 20 < /dev/null    # in a script\n"
+    "  callpoint demo --config configs/kiosk.toml # a real agent\n\n" + exit_codes(_CODES),
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Talk as this config says.")
+@click.option("--no-kiosk", is_flag=True, help="Without the page.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
+@click.option("--runtime-dir", metavar="DIR", help="Else a new temporary one.")
+def demo(
+    config: Path | None, no_kiosk: bool, seconds: float | None, runtime_dir: str | None
+) -> None:
+    """Talk with a parrot: a whole terminal in a practice room, without server, network or keys.
+
+    Uses the sound card if there is one, else a spoken file for a microphone. What is said shows
+    as it is understood; a typed line is sent as a message. Ctrl-D or Ctrl-C ends it. Without a
+    keyboard it ends by itself when the file has been talked through.
+    """
+    from actors.settings.dirs import RUNTIME_DIR
+
+    environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
+    settings = configured(config, environ) if config else practice(find_sound())
+    directory = demo_directory()
+    chosen = plan(settings, directory, environ, kiosk=not no_kiosk)
+    _tell(chosen)
+    story = _talk(chosen, seconds)
+    click.echo(story.summary())
+    if chosen.speech_s is not None and not story.heard and seconds is None:
+        raise Failure("the agent heard nothing", f"the log says more: {chosen.log_file}")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tell(chosen: Plan) -> None:
+    settings = chosen.settings
+    room = "practice room" if settings.livekit.backend == "practice" else settings.livekit.url
+    microphone = settings.audio.input
+    if microphone.startswith("file:"):
+        microphone = f"a spoken file, {Path(microphone).name}"
+    click.echo(f"room       {room or 'LiveKit'}")
+    click.echo(f"microphone {microphone}")
+    click.echo(f"log        {chosen.log_file}")
+    click.echo(f"status     callpoint status --runtime-dir {chosen.runtime_dir}")
+    if sys.stdin.isatty():
+        click.echo("Type a line to send a message; Ctrl-D ends.")
+
+
+def _talk(chosen: Plan, seconds: float | None) -> Story:
+    from supervisor.rundir import RuntimeDirError
+    from supervisor.tree import StartFailedError
+
+    from .talk import Talk
+
+    typed = sys.stdin.isatty()
+    with _log_to(chosen.log_file), _screen() as screen:
+        talk = Talk(
+            plan=chosen,
+            screen=screen,
+            keyboard=sys.stdin.fileno(),
+            ends_with_keyboard=typed,
+            seconds=seconds,
+            ends_with_speech=not typed,
+        )
+        try:
+            return asyncio.run(talk.run())
+        except asyncio.CancelledError:  # Ctrl-C while it was still starting
+            return talk.story
+        except RuntimeDirError as error:
+            raise Failure(error.reason, error.remedy, exits.RUNTIME_DIR) from None
+        except StartFailedError as error:
+            remedy = error.remedy or f"the log says more: {chosen.log_file}"
+            raise Failure(str(error), remedy, exits.CANNOT_START) from None
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """The supervisor's own log lines go where those of its children do."""
+    from actors.runtime.logs import configure
+
+    with path.open("a") as file:
+        configure("supervisor")
+        (handler,) = logging.getLogger().handlers
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(file)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+@contextmanager
+def _screen() -> Iterator[Screen]:
+    """In place where both ends are a terminal, else line by line."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        yield PlainScreen(_writer(sys.stdout))
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd, termios.TCSADRAIN)  # keys one by one and not echoed; Ctrl-C still signals
+    try:
+        yield LiveScreen(
+            _writer(sys.stdout),
+            lambda: shutil.get_terminal_size().columns,
+            colour="NO_COLOR" not in os.environ,
+        )
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _writer(stream: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return write

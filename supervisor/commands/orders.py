@@ -1,0 +1,92 @@
+"""``callpoint start``, ``end``, ``say``, ``mute``, ``unmute``: orders to the session."""
+
+import asyncio
+import time
+import uuid
+from pathlib import Path
+
+import click
+
+from actors.messages import EndSession, Message, Said, Say, SetMuted, StartSession
+from actors.runtime.client import Client
+from actors.runtime.errors import Unreachable
+
+from .failures import EXPLAINED, exit_codes
+from .options import with_runtime_dir
+
+SESSION = "session"
+_PATIENCE_S = 5.0
+"""How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
+_AGAIN_S = 0.1
+_ANSWER_S = 15.0
+"""A start waits for the sound device, a message for the room."""
+
+_CODES = exit_codes(EXPLAINED)
+
+
+async def order(runtime_dir: Path, to: str, message: Message) -> Message:
+    """Ask an actor of a running terminal. Raises ``OrderFailed``, ``NotRunning`` among them."""
+    async with Client(runtime_dir) as client:
+        return await ask_patiently(client, to, message)
+
+
+async def ask_patiently(client: Client, to: str, message: Message) -> Message:
+    """Ask, and ask again while there is nobody: an actor that crashed is back in a moment.
+
+    Raises ``OrderFailed``.
+    """
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await client.ask(to, message, _ANSWER_S)
+        except Unreachable:
+            if time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+
+
+@click.command(epilog=_CODES)
+@with_runtime_dir
+def start(runtime_dir: Path) -> None:
+    """Begin a conversation.
+
+    Answers as soon as the recorder really runs: what is said from now on reaches the agent, even
+    if it comes only later. Does nothing when a conversation is on.
+    """
+    asyncio.run(order(runtime_dir, SESSION, StartSession()))
+
+
+@click.command(epilog=_CODES)
+@with_runtime_dir
+def end(runtime_dir: Path) -> None:
+    """End the conversation. Answers when the room has been left."""
+    asyncio.run(order(runtime_dir, SESSION, EndSession()))
+
+
+@click.command(
+    short_help="Send the agent a message.",
+    epilog="\b\nExample:\n  callpoint say two tickets, please\n\n" + _CODES,
+)
+@click.argument("text", nargs=-1, required=True)
+@with_runtime_dir
+def say(text: tuple[str, ...], runtime_dir: Path) -> None:
+    """Send TEXT to the agent as a message and print the message's id."""
+    if not (words := " ".join(text).strip()):
+        raise click.UsageError("there is nothing to say in an empty text")
+    said = asyncio.run(order(runtime_dir, SESSION, Say(words, str(uuid.uuid4()))))
+    assert isinstance(said, Said)
+    click.echo(said.message.id)
+
+
+@click.command(short_help="Switch the microphone off.", epilog=_CODES)
+@with_runtime_dir
+def mute(runtime_dir: Path) -> None:
+    """Switch the microphone off: nothing is recorded or sent until unmute."""
+    asyncio.run(order(runtime_dir, SESSION, SetMuted(True)))
+
+
+@click.command(epilog=_CODES)
+@with_runtime_dir
+def unmute(runtime_dir: Path) -> None:
+    """Switch the microphone on again."""
+    asyncio.run(order(runtime_dir, SESSION, SetMuted(False)))

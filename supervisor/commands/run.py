@@ -1,0 +1,40 @@
+"""``callpoint run CONFIG``."""
+
+import os
+from pathlib import Path
+
+import click
+
+from supervisor import exits
+
+from .failures import exit_codes
+
+
+@click.command(short_help="Run a terminal in the foreground.", epilog=exit_codes(exits.EXPLAINED))
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--runtime-dir",
+    metavar="DIR",
+    help="For sockets and the tape. Else CALLPOINT_RUNTIME_DIR, else as the config says.",
+)
+@click.option("--log-file", type=click.Path(path_type=Path), help="Instead of standard error.")
+def run(config: Path, runtime_dir: str | None, log_file: Path | None) -> None:
+    """Run the terminal that CONFIG describes, in the foreground, until SIGTERM or Ctrl-C.
+
+    Log lines (JSON) go to standard error. LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET
+    come from the environment or from the file that CALLPOINT_CREDENTIALS_FILE names.
+    """
+    from actors.settings import SettingsError
+    from actors.settings.dirs import RUNTIME_DIR, resolve_dirs
+    from actors.settings.load import load_config
+    from actors.settings.obstacles import obstacles
+
+    found = load_config(config)
+    environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
+    settings = resolve_dirs(found.settings, environ)
+    if findings := obstacles(settings, environ):
+        raise SettingsError(found.document.problems(findings))
+    from supervisor.terminal import run as run_terminal
+
+    where = Path(settings.terminal.runtime_dir)
+    raise SystemExit(run_terminal(settings, where, log_file=log_file))

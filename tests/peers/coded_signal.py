@@ -1,0 +1,302 @@
+"""Speech that tells which part of it was not heard: every 100 ms another chord.
+
+A chord has one tone of each of three bands, so it codes a number of three digits, and its place in
+the sequence is known from the chord alone. At a border between a chord and its successor the place
+in the signal is known to a few milliseconds; from border to border the decoder tells what was lost,
+doubled or pushed in between, through codecs, gain control and any sample rate of 8 kHz or more.
+"""
+
+import itertools
+import operator
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+
+BLOCK_MS = 100
+DIGITS = 12
+BANDS = 3
+SPACING_HZ = 75
+LOWEST_HZ = 450
+"""Tones lie from 450 to 3075 Hz, which every telephone passes on."""
+WINDOW_MS = 40
+"""The tones are orthogonal over it, because 75 Hz is three whole turns more in 40 ms."""
+HOP_MS = 5
+RAMP_MS = 3
+"""Chords fade in and out, so that their borders do not click into the other bands."""
+MAX_BLOCKS = DIGITS**BANDS // 2
+"""86.4 s: of all numbers those whose digits have an even sum, so most misreadings are no number."""
+
+_SILENT_BELOW = 0.01
+"""Of the loud parts' amplitude: 40 dB down."""
+_PURE_ABOVE = 0.5
+"""Share of a window's power in its three strongest tones, below which it is no chord."""
+_SILENCE_WINDOW_MS = 10
+_SETTLED_MS = 20
+"""Shorter runs are the window passing over a border, not something heard."""
+_HEARD_MS = 50
+"""A block of which less arrived counts as missing."""
+_TOLERANCE_MS = 15
+"""How exactly a border is found after a codec; smaller seams are not reported."""
+_NOTHING, _NOISE = -1, -2
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A place where the signal did not go on as it was sent."""
+
+    at_ms: float
+    """Where, in the recording."""
+    after_block: int
+    before_block: int
+    lost_ms: float
+    """Signal that is not there; 0 when something was repeated."""
+    repeated_ms: float
+    """Signal that is there a second time; 0 when something was lost."""
+    silence_ms: float
+    """What was pushed in between and is not the signal."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A block as it was heard, once."""
+
+    block: int
+    start_ms: float
+    end_ms: float
+
+    @property
+    def length_ms(self) -> float:
+        """How much of it; 100 when it is whole."""
+        return self.end_ms - self.start_ms
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a recording holds of a coded signal."""
+
+    runs: tuple[Run, ...]
+    """In the order in which they were heard."""
+    seams: tuple[Seam, ...]
+
+    @cached_property
+    def blocks(self) -> tuple[int, ...]:
+        """Numbers of the blocks in the order in which they were heard."""
+        return tuple(run.block for run in self.runs)
+
+    @cached_property
+    def lost_ms(self) -> float:
+        """Lost inside: between the first and the last block that were heard."""
+        return sum(seam.lost_ms for seam in self.seams)
+
+    @cached_property
+    def repeated_ms(self) -> float:
+        """Heard twice."""
+        return sum(seam.repeated_ms for seam in self.seams)
+
+    @cached_property
+    def silence_ms(self) -> float:
+        """Pushed in between the first and the last block."""
+        return sum(seam.silence_ms for seam in self.seams)
+
+    @cached_property
+    def in_order(self) -> bool:
+        """No block was heard before one of a smaller number, apart from what was repeated."""
+        return all(a <= b for a, b in itertools.pairwise(dict.fromkeys(self.blocks)))
+
+    def missing(self, blocks: int | Iterable[int]) -> tuple[int, ...]:
+        """Which of the first so many (or of these) blocks were heard for less than half.
+
+        What was heard of a block in pieces is added up.
+        """
+        total: dict[int, float] = {}
+        for run in self.runs:
+            total[run.block] = total.get(run.block, 0.0) + run.length_ms
+        wanted = range(blocks) if isinstance(blocks, int) else blocks
+        return tuple(block for block in wanted if total.get(block, 0.0) < _HEARD_MS)
+
+
+@dataclass(frozen=True)
+class _Fix:
+    """A moment of the recording at which the place in the signal is known."""
+
+    run: int
+    """The run that ends there (of the last fix: that begins there)."""
+    at_ms: float
+    place_ms: float
+
+
+def generate(
+    blocks: int,
+    rate: int,
+    *,
+    seed: int = 0,
+    lead_ms: int = 0,
+    tail_ms: int = 0,
+    peak: float = 0.5,
+) -> Pcm:
+    """So many blocks of 100 ms.
+
+    Args:
+        blocks: at most 864.
+        rate: samples a second, a multiple of 100 and at least 8000.
+        seed: another order of the chords. The decoder must be told the same.
+        lead_ms: silence before.
+        tail_ms: silence after.
+        peak: the greatest amplitude, 1.0 being full scale.
+
+    Returns:
+        int16, shape (samples,), mono.
+
+    """
+    length = rate * BLOCK_MS // 1000
+    place = np.arange(length)
+    ramp = np.minimum(1.0, (np.minimum(place, length - 1 - place) + 0.5) / (rate * RAMP_MS / 1000))
+    tones = np.sin(2 * np.pi * np.outer(_frequencies(), place) / rate) * ramp
+    chords = [tones[list(chord)].sum(axis=0) for chord in _chords(blocks, seed)]
+    speech = np.concatenate([np.zeros(0), *chords]) * (peak / BANDS * 32767)
+    lead, tail = (np.zeros(rate * ms // 1000) for ms in (lead_ms, tail_ms))
+    return np.concatenate([lead, speech, tail]).round().astype(np.int16)
+
+
+def decode(pcm: Pcm, rate: int, *, seed: int = 0) -> Heard:
+    """Tell what of the signal is in a recording.
+
+    Args:
+        pcm: int16, shape (samples,), mono.
+        rate: samples a second, a multiple of 200 and at least 8000.
+        seed: the one it was generated with.
+
+    """
+    spans = _settle(_label(pcm, rate, seed))
+    runs = tuple(span for span in spans if span.block >= 0)
+    silences = [span for span in spans if span.block == _NOTHING]
+    return Heard(runs, tuple(_find_seams(runs, silences)))
+
+
+def _chords(blocks: int, seed: int) -> list[tuple[int, ...]]:
+    """The sequence: indices of tones, every chord differing from the one before in all bands."""
+    if not 0 <= blocks <= MAX_BLOCKS:
+        raise ValueError(f"at most {MAX_BLOCKS} blocks can be told apart, not {blocks}")
+    return _all_chords(seed)[:blocks]
+
+
+@cache
+def _all_chords(seed: int) -> list[tuple[int, ...]]:
+    digits = [d for d in itertools.product(range(DIGITS), repeat=BANDS) if sum(d) % 2 == 0]
+    random.Random(seed).shuffle(digits)
+    sequence: list[tuple[int, ...]] = []
+    while digits:
+        before = sequence[-1] if sequence else (-1,) * BANDS
+        differs = (i for i, d in enumerate(digits) if not any(map(operator.eq, d, before)))
+        # The last few may have no such follower; they differ in one band at least.
+        sequence.append(digits.pop(next(differs, 0)))
+    return [tuple(band * DIGITS + d for band, d in enumerate(chord)) for chord in sequence]
+
+
+def _frequencies() -> NDArray[np.float64]:
+    return LOWEST_HZ + SPACING_HZ * np.arange(BANDS * DIGITS, dtype=np.float64)
+
+
+def _label(pcm: Pcm, rate: int, seed: int) -> list[int]:
+    """For every hop: the number of its block, or that it is silent, or that it is neither."""
+    hop = rate * HOP_MS // 1000
+    hops = len(pcm) // hop
+    samples = pcm[: hops * hop].reshape(hops, hop).astype(np.float64)
+    # Sums over one hop, with the phase of the recording's beginning, add up to sums over a window.
+    within = np.exp(-2j * np.pi * np.outer(np.arange(hop), _frequencies()) / rate)
+    before = np.exp(-2j * np.pi * np.outer(np.arange(hops) * hop, _frequencies()) / rate)
+    tones = _windowed((samples @ within) * before)
+    loudness = (samples**2).sum(axis=1)[:, None]
+    energy = _windowed(loudness)[:, 0].real
+    if not energy.any():
+        return [_NOTHING] * hops
+    # A tone of amplitude A over n samples: |sum| is A n / 2 and the energy A² n / 2.
+    window = hop * WINDOW_MS // HOP_MS
+    power = (np.abs(tones) ** 2 * 2 / window).reshape(hops, BANDS, DIGITS)
+    digits = power.argmax(axis=2)
+    share = power.max(axis=2).sum(axis=1) / np.maximum(energy, 1e-9)
+    # Over a short window: a long one would hear a chord 20 ms before and after it.
+    nearby = _windowed(loudness, _SILENCE_WINDOW_MS)[:, 0].real / _SILENCE_WINDOW_MS
+    silent = nearby < energy.max() / WINDOW_MS * _SILENT_BELOW**2
+    known = np.full((DIGITS,) * BANDS, _NOISE)
+    for number, chord in enumerate(_chords(MAX_BLOCKS, seed)):
+        known[tuple(tone % DIGITS for tone in chord)] = number
+    found = np.where(share > _PURE_ABOVE, known[tuple(digits.T)], _NOISE)
+    return [int(label) for label in np.where(silent, _NOTHING, found)]
+
+
+def _windowed(
+    hops: NDArray[np.complex128] | NDArray[np.float64], window_ms: int = WINDOW_MS
+) -> NDArray[np.complex128]:
+    """Sums over a window around each hop. Shape stays (hops, columns)."""
+    width = window_ms // HOP_MS
+    padded = np.pad(hops, ((width // 2 + 1, width - width // 2 - 1), (0, 0)))
+    total = np.cumsum(padded, axis=0, dtype=np.complex128)
+    return np.asarray(total[width:] - total[:-width])
+
+
+def _settle(labels: Sequence[int]) -> list[Run]:
+    """Spans of equal labels, also silent ones; what is between two settled ones is halved."""
+    spans: list[Run] = []
+    at = 0
+    for label, group in itertools.groupby(labels):
+        start, at = at, at + HOP_MS * len(list(group))
+        if label == _NOISE or at - start < _SETTLED_MS:
+            continue
+        if spans and spans[-1].block == label and start - spans[-1].end_ms < _SETTLED_MS:
+            spans[-1] = replace(spans[-1], end_ms=at)
+        else:
+            spans.append(Run(label, start, at))
+    for i, (a, b) in enumerate(itertools.pairwise(spans)):
+        if 0 < b.start_ms - a.end_ms <= WINDOW_MS:
+            middle = (a.end_ms + b.start_ms) / 2
+            spans[i], spans[i + 1] = replace(spans[i], end_ms=middle), replace(b, start_ms=middle)
+    return spans
+
+
+def _find_seams(runs: Sequence[Run], silences: Sequence[Run]) -> Iterator[Seam]:
+    """Compare the way from fix to fix in the recording with that in the signal."""
+    for a, b in itertools.pairwise(_find_fixes(runs)):
+        if a.run == b.run:
+            continue
+        silence = sum(s.length_ms for s in silences if a.at_ms <= s.start_ms < b.at_ms)
+        jump = (b.place_ms - a.place_ms) - (b.at_ms - a.at_ms - silence)
+        if abs(jump) <= _TOLERANCE_MS and silence <= _TOLERANCE_MS:
+            continue
+        # Where the order breaks; when it does not, a block inside has the wrong length.
+        gaps = (k for k in range(a.run, b.run) if not _is_border(runs[k], runs[k + 1]))
+        broken = next(gaps, None)
+        before, after = (b.run, b.run) if broken is None else (broken, broken + 1)
+        yield Seam(
+            at_ms=runs[before].end_ms,
+            after_block=runs[before].block,
+            before_block=runs[after].block,
+            lost_ms=max(0.0, jump),
+            repeated_ms=max(0.0, -jump),
+            silence_ms=silence,
+        )
+
+
+def _find_fixes(runs: Sequence[Run]) -> list[_Fix]:
+    """Where a block ends that is whole or followed by its successor; and both ends."""
+    if not runs:
+        return []
+    inner = range(1, len(runs) - 1)
+    ends = [0, *(k for k in inner if _is_border(runs[k], runs[k + 1]) or _is_whole(runs[k]))]
+    fixes = [_Fix(k, runs[k].end_ms, (runs[k].block + 1) * BLOCK_MS) for k in ends]
+    last = runs[-1]
+    return [*fixes, _Fix(len(runs) - 1, last.start_ms, last.block * BLOCK_MS)]
+
+
+def _is_border(a: Run, b: Run) -> bool:
+    return b.block == a.block + 1 and b.start_ms - a.end_ms < HOP_MS
+
+
+def _is_whole(run: Run) -> bool:
+    return abs(run.length_ms - BLOCK_MS) <= _TOLERANCE_MS

@@ -1,0 +1,129 @@
+"""The coded signal must tell truly what was lost, doubled or pushed in between."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.peers.coded_signal import BLOCK_MS, MAX_BLOCKS, Pcm, decode, generate
+
+pytestmark = pytest.mark.unit
+
+RATE = 16000
+PER_MS = RATE // 1000
+BLOCKS = 40
+NEAR_MS = 25
+"""A piece of up to 20 ms between a border and silence is too short to be read."""
+SIGNAL = generate(BLOCKS, RATE, lead_ms=130, tail_ms=70)
+LEAD_MS = 130
+
+# Away from the ends, where a seam cannot be told from a late beginning or an early end.
+places = st.integers(LEAD_MS + 2 * BLOCK_MS, LEAD_MS + (BLOCKS - 8) * BLOCK_MS)
+lengths = st.integers(40, 500)
+few = settings(max_examples=40, deadline=None)
+
+
+def at(ms: int) -> int:
+    return ms * PER_MS
+
+
+def silence(ms: int) -> Pcm:
+    return np.zeros(at(ms), np.int16)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 44000, 48000])
+def test_every_block_is_found_at_every_rate(rate):
+    heard = decode(generate(MAX_BLOCKS, rate, lead_ms=50), rate)
+    assert heard.blocks == tuple(range(MAX_BLOCKS))
+    assert heard.in_order
+    assert heard.seams == ()
+    assert heard.missing(MAX_BLOCKS) == ()
+
+
+@pytest.mark.parametrize("pcm", [np.zeros(0, np.int16), np.zeros(RATE, np.int16)])
+def test_nothing_holds_nothing(pcm):
+    heard = decode(pcm, RATE)
+    assert heard.runs == ()
+    assert heard.missing(2) == (0, 1)
+
+
+def test_noise_holds_nothing():
+    noise = np.random.default_rng(1).normal(0, 5000, RATE).astype(np.int16)
+    assert decode(noise, RATE).blocks == ()
+
+
+def test_another_seed_is_another_signal():
+    heard = decode(generate(BLOCKS, RATE, seed=7), RATE, seed=7)
+    assert heard.blocks == tuple(range(BLOCKS))
+    assert decode(generate(BLOCKS, RATE, seed=7), RATE).blocks != heard.blocks
+
+
+def test_more_blocks_than_can_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match="864"):
+        generate(MAX_BLOCKS + 1, RATE)
+
+
+@few
+@given(start=places, length=lengths)
+def test_a_cut_is_measured(start, length):
+    heard = decode(np.delete(SIGNAL, slice(at(start), at(start + length))), RATE)
+    assert heard.lost_ms == pytest.approx(length, abs=NEAR_MS)
+    assert heard.repeated_ms == heard.silence_ms == 0
+    whole = range((start - LEAD_MS) // BLOCK_MS + 1, (start + length - LEAD_MS) // BLOCK_MS)
+    assert set(whole) <= set(heard.missing(BLOCKS))
+    assert heard.in_order
+
+
+@few
+@given(start=places, length=lengths)
+def test_a_repetition_is_measured(start, length):
+    end = at(start + length)
+    heard = decode(np.concatenate([SIGNAL[:end], SIGNAL[at(start) :]]), RATE)
+    assert heard.repeated_ms == pytest.approx(length, abs=NEAR_MS)
+    assert heard.lost_ms == heard.silence_ms == 0
+    assert heard.missing(BLOCKS) == ()
+
+
+@few
+@given(start=places, length=lengths)
+def test_silence_in_between_is_measured(start, length):
+    heard = decode(np.insert(SIGNAL, at(start), silence(length)), RATE)
+    assert heard.silence_ms == pytest.approx(length, abs=NEAR_MS)
+    assert heard.lost_ms <= NEAR_MS
+    assert heard.repeated_ms <= NEAR_MS
+    assert heard.missing(BLOCKS) == ()
+    assert heard.in_order
+
+
+@few
+@given(start=places, lost=lengths, pause=lengths)
+def test_a_cut_with_silence_in_its_place_is_both(start, lost, pause):
+    parts = SIGNAL[: at(start)], silence(pause), SIGNAL[at(start + lost) :]
+    heard = decode(np.concatenate(parts), RATE)
+    assert heard.lost_ms == pytest.approx(lost, abs=2 * NEAR_MS)
+    assert heard.silence_ms == pytest.approx(pause, abs=2 * NEAR_MS)
+
+
+@few
+@given(first=st.integers(0, BLOCKS - 3), second=st.integers(0, BLOCKS - 3), seed=st.integers(0, 3))
+def test_swapped_blocks_are_seen(first, second, seed):
+    signal = generate(BLOCKS, RATE, seed=seed)
+    blocks = signal.reshape(BLOCKS, -1).copy()
+    blocks[[first, second]] = blocks[[second, first]]
+    expected = list(range(BLOCKS))
+    expected[first], expected[second] = second, first
+    heard = decode(blocks.reshape(-1), RATE, seed=seed)
+    assert heard.blocks == tuple(expected)
+    assert heard.in_order == (first == second)
+    assert bool(heard.seams) == (first != second)
+
+
+@few
+@given(gain_db=st.floats(-30, 6), swing_db=st.floats(0, 10), noise=st.integers(0, 100))
+def test_gain_control_and_noise_do_not_matter(gain_db, swing_db, noise):
+    decibels = gain_db + swing_db * np.sin(np.linspace(0, 9, len(SIGNAL)))
+    rough = SIGNAL * 10 ** (decibels / 20)
+    rough += np.random.default_rng(2).normal(0, noise * 10 ** (gain_db / 20), len(SIGNAL))
+    heard = decode(np.clip(rough, -32768, 32767).astype(np.int16), RATE)
+    assert heard.missing(BLOCKS) == ()
+    assert heard.lost_ms == heard.repeated_ms == 0
