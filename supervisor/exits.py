@@ -1,7 +1,7 @@
 """Exit codes of ``callpoint run``; systemd units and ``--help`` name them."""
 
 ASKED = 0
-"""Stopped because it was asked to (SIGTERM, SIGINT, SIGHUP, or an order)."""
+"""Stopped because it was asked to (SIGTERM, SIGINT, or an order)."""
 CONFIG = 64
 """The config file or the command line is wrong (EX_USAGE of sysexits.h)."""
 CANNOT_START = 69
@@ -22,14 +22,3 @@ EXPLAINED = {
     ALREADY_RUNNING: "another terminal runs in the same runtime directory",
 }
 """What ``--help`` says of each."""
-
-
-class CannotStart(Exception):
-    """The terminal cannot start: what is wrong, what to do about it, and the exit code."""
-
-    code = CANNOT_START
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy

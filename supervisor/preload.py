@@ -5,42 +5,24 @@ would otherwise write to every page that it shares with its siblings.
 """
 
 import gc
-
-gc.disable()  # nothing that is imported is garbage
-
-import importlib
 import os
-import signal
 
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see supervisor.child
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool would make a thread before a fork
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its pool would be a thread before a fork
+import asyncio  # noqa: F401
+import importlib.util
 
-PRELOADED = (
-    "supervisor.child",
-    "actors.runtime.entry",
-    "pythonjsonlogger.json",
-    "setproctitle",
-    "numpy",
-    "livekit.rtc",
-)
-"""By name: only the room may know livekit (the import rules), but it would pay 213 ms for it.
-livekit is imported and not used: a fork after its import is fine, one after its use an error."""
+import msgpack  # noqa: F401
+import msgspec  # noqa: F401
+import numpy  # noqa: F401
+import pythonjsonlogger.json  # noqa: F401
+import setproctitle  # noqa: F401
 
-for _name in PRELOADED:
-    try:
-        importlib.import_module(_name)
-    except Exception:  # noqa: S112, PERF203  # the actor that needs it fails to start, and says so
-        continue
+import actors.runtime.entry  # noqa: F401
 
-from setproctitle import setproctitle
-
-from supervisor.child import end_with_the_supervisor
-
-setproctitle("callpoint: fork server")
-end_with_the_supervisor()
+# Imported, its client not used: fork after importing livekit is fine, after using it an error.
+# By name, because only the room may know it (the import rules); the room would pay 213 ms.
+importlib.import_module("livekit.rtc")
 
 gc.collect()
 gc.freeze()
-gc.enable()

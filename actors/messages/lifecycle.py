@@ -18,6 +18,10 @@ class StartFailed(Message, tag="start-failed", frozen=True):
     """Type and text of the cause, without secrets."""
     remedy: str = ""
     """What the operator can do, when that is known."""
+    mistake: bool = False
+    """Somebody has to act before another try can succeed (it raised ``StartError``)."""
+    essential: bool = True
+    """The terminal is of no use without this actor (its class says so)."""
 
 
 class Heartbeat(Message, tag="heartbeat", frozen=True):

@@ -103,7 +103,6 @@ class Agent:
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client: chat interrupts, and is answered."""
         if self._listens() and (text := self._chat.part(part)) is not None:
-            self._interrupt()
             answer = phrases.answer_to_text(text)
             self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
         return self._drain()
@@ -161,8 +160,11 @@ class Agent:
         return self._state not in (None, "initializing")
 
     def _greet(self, now: float) -> None:
-        self._greet_at = self._ears.waiting_until  # what the buffer holds may be answered instead
-        if self._greet_at is None and self._state == "listening" and not self._vad.speaking:
+        if self._ears.waiting_until is not None:
+            self._greet_at = now + GREET_S / 2  # what the buffer holds may be answered instead
+            return
+        self._greet_at = None
+        if self._state == "listening" and not self._vad.speaking:
             self._think([(word, chirp(word)) for word in phrases.words(phrases.GREETING)], now)
 
     # -- listening -------------------------------------------------------------------------------
@@ -189,7 +191,8 @@ class Agent:
     # -- thinking and speaking -------------------------------------------------------------------
 
     def _think(self, answer: list[tuple[str, Samples]], now: float) -> None:
-        self._answer, self._answer_at, self._greet_at = answer, now + THINK_S, None
+        self._interrupt()
+        self._answer, self._answer_at = answer, now + THINK_S
         self._change("thinking")
 
     def _speak(self, now: float) -> None:

@@ -30,5 +30,5 @@ def answer_to_text(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """Its parts in the order of speaking; joined they are the text again (but for leading space)."""
+    """Its parts in the order of speaking; joined they are the text again."""
     return _WORD.findall(text)

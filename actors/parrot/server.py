@@ -122,7 +122,8 @@ class Server:
     def _join(self, peer: str, join: PracticeJoin, now: float) -> Outgoing:
         room = self._rooms.get(join.room)
         if room is None:
-            if len(self._rooms) >= MAX_ROOMS or max(len(join.room), len(join.identity)) > MAX_NAME:
+            too_long = max(len(join.room), len(join.identity)) > MAX_NAME
+            if too_long or not self._has_place():
                 return [(peer, PracticeClosed("JOIN_FAILURE"))]
             agent = self._make_agent(join.identity, now)
             room = _Room(join.room, join.identity, agent, peer, now, now + BEAT_S)
@@ -137,6 +138,13 @@ class Server:
         room.received = room.unacknowledged = 0
         joined = PracticeJoined(room.name, room.identity)
         return out + room.to_client([joined, room.agent.roster])
+
+    def _has_place(self) -> bool:
+        """Whether there may be one room more; the one that was left longest ago gives way."""
+        gone = [room for room in self._rooms.values() if room.gone_at is not None]
+        if len(self._rooms) >= MAX_ROOMS and gone:
+            del self._rooms[min(gone, key=lambda room: room.gone_at or 0.0).name]
+        return len(self._rooms) < MAX_ROOMS
 
     def _audio(self, room: _Room, frame: PracticeAudio, now: float) -> Outgoing:
         room.received += len(frame.pcm) // 2

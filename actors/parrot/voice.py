@@ -54,4 +54,5 @@ def _faded(sound: "np.typing.NDArray[np.float64]") -> Samples:
     sound = sound.copy()
     sound[:length] *= ramp
     sound[len(sound) - length :] *= ramp[::-1]
-    return (np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)
+    samples: Samples = (np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)
+    return samples

@@ -122,7 +122,7 @@ class LiveKitRoom:
         return str(self._room.local_participant.identity) if connected else ""
 
     async def connect(self, url: str, token: str) -> None:
-        """See the protocol. Takes the client up to 20 s to give up."""
+        """See the protocol. The client takes up to 35 s to give up on a silent server."""
         options = rtc.RoomOptions(
             auto_subscribe=True,
             connect_timeout=CONNECT_TIMEOUT_S,
@@ -144,7 +144,8 @@ class LiveKitRoom:
         try:
             await asyncio.wait_for(self._room.disconnect(), DISCONNECT_TIMEOUT_S)
         except TimeoutError:
-            self._changed("disconnected")
+            log.warning("the client does not leave in time")
+        self._ended("")
         await self._readers.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._source is not None:
@@ -247,10 +248,15 @@ class LiveKitRoom:
             self._look()
 
     def _on_disconnected(self, reason: int) -> None:
+        self._ended(reasons.disconnected(rtc.DisconnectReason.Name(reason)))
+
+    def _ended(self, reason: str) -> None:
+        """Said once: the client's own event does not come for every end."""
         self._stop_voice()
         if self._look_later is not None:
             self._look_later.cancel()
-        self._changed("disconnected", reasons.disconnected(rtc.DisconnectReason.Name(reason)))
+            self._look_later = None
+        self._changed("disconnected", reason)
         self._show(())
 
     def _changed(self, state: ConnectionState, reason: str = "") -> None:

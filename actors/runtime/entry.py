@@ -28,9 +28,12 @@ def run_child(spec: ChildSpec) -> None:
     """
     gc.unfreeze()
     gc.freeze()  # what was inherited stays shared: a collection would write to each of its pages
+    if spec.environ is not None:
+        os.environ.clear()
+        os.environ.update(spec.environ)
     if spec.log_file is not None:
         _redirect_stderr(str(spec.log_file))
-    configure(spec.name)
+    configure(spec.name, spec.settings.get("terminal", {}).get("log_level", "INFO"))
     _set_title(f"callpoint: {spec.name}")
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
@@ -62,7 +65,10 @@ def _redirect_stderr(path: str) -> None:
 def _die_with(supervisor_pid: int) -> None:
     """End this process when the supervisor's has ended, even if our loop hangs.
 
-    PR_SET_PDEATHSIG would watch the fork server instead, which is our parent.
+    PR_SET_PDEATHSIG would watch the fork server instead, which is our parent and may be killed and
+    replaced without our noticing. What keeps this thread from running too (the process is stopped,
+    or hangs in native code with the interpreter's lock held) the fork server kills, on its own way
+    out with the supervisor.
     """
     try:
         supervisor = os.pidfd_open(supervisor_pid)

@@ -128,7 +128,9 @@ class Host:
         else:
             reason, remedy = f"{type(error).__name__}: {error}", ""
             log.error("start failed", extra={"actor": self.name}, exc_info=error)
-        self._to_supervisor(StartFailed(self.incarnation, reason, remedy))
+        mistake = isinstance(error, StartError)
+        essential = self._actor is None or self._actor.essential
+        self._to_supervisor(StartFailed(self.incarnation, reason, remedy, mistake, essential))
 
     async def _shut(self, code: int) -> None:
         for task in list(self._tasks):

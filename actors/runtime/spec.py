@@ -1,6 +1,6 @@
 """What a child is told when it is started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +23,6 @@ class ChildSpec:
     supervisor_pid: int
     log_file: Path | None = None
     """Where log lines go; None: standard error."""
+    environ: dict[str, str] | None = field(default=None, repr=False)
+    """The supervisor's environment at this start; None: keep what was inherited, which a fork
+    server has from when it was started itself. May hold secrets: never shown."""

@@ -77,10 +77,12 @@ class SessionActor(Actor):
         if session.start == "boot":
             self.spawn(self._boot(), "boot")
 
-    def _token_source(self) -> TokenSource | None:
+    def _token_source(self) -> TokenSource:
         livekit = self.settings.livekit
         if livekit.backend == "practice":
-            return None
+            from .tokens.practice import PracticeTokens
+
+            return PracticeTokens()
         if livekit.token_endpoint:
             from .tokens.endpoint import EndpointTokens
 
@@ -260,8 +262,6 @@ class SessionActor(Actor):
             await self._carry_out(self._machine.join_failed(conversation, str(error), chance))
 
     async def _fetch_token(self) -> ConnectionDetails:
-        if self._tokens is None:
-            return ConnectionDetails("", "")
         livekit = self.settings.livekit
         request = TokenRequest(
             self._room_name, self._identity, livekit.agent_name, livekit.agent_metadata

@@ -1,6 +1,7 @@
 """``callpoint status``."""
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -32,6 +33,11 @@ def status(as_json: bool, watch: bool, runtime_dir: Path) -> None:
     With --json: state, session, agent, actors, and more. What is not known, because the session
     is not up yet, is null or "unknown". With --watch, one object a line.
     """  # noqa: D301  # \b is click's mark
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end a watch
+        _look(runtime_dir, as_json=as_json, watch=watch)
+
+
+def _look(runtime_dir: Path, *, as_json: bool, watch: bool) -> None:
     while True:
         overview = asyncio.run(take(runtime_dir))
         if as_json:

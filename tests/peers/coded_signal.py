@@ -34,8 +34,9 @@ MAX_BLOCKS = DIGITS**BANDS // 2
 
 _SILENT_BELOW = 0.01
 """Of the loud parts' amplitude: 40 dB down."""
-_PURE_ABOVE = 0.5
-"""Share of a window's power in its three strongest tones, below which it is no chord."""
+_PURE_ABOVE = 0.25
+"""Share of a window's power in its three strongest tones, below which it is no chord. Noise has
+0.02; gain control that opens after silence clips so hard that 0.4 is left."""
 _SILENCE_WINDOW_MS = 10
 _SETTLED_MS = 20
 """Shorter runs are the window passing over a border, not something heard."""

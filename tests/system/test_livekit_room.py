@@ -364,6 +364,7 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_others_go_on(
 # -- a server that dies ----------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(120)
 def test_a_killed_server_is_told_as_reconnecting_and_then_as_lost(tmp_path: Path) -> None:
     async def scenario(own: LiveKitServer) -> None:
         terminal = Terminal(own)
@@ -381,6 +382,7 @@ def test_a_killed_server_is_told_as_reconnecting_and_then_as_lost(tmp_path: Path
         asyncio.run(scenario(own))
 
 
+@pytest.mark.timeout(120)
 def test_connecting_gives_up_on_a_server_that_never_answers(server: LiveKitServer) -> None:
     async def scenario(url: str) -> None:
         terminal = Terminal(server)
