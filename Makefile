@@ -2,16 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench livekit peers setup setup-test lock format clean help
+.PHONY: run test check livekit peers setup setup-test lock format clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: setup  ## talk: make run | make run CONFIG=configs/kiosk.toml | make run LIVEKIT=dev
-ifeq ($(LIVEKIT),dev)
-run: setup-test peers
-	$(BIN)/python -m tests.peers.dev
-else ifdef CONFIG
+run: setup  ## talk: make run | make run CONFIG=configs/kiosk.toml
+ifdef CONFIG
 	$(BIN)/callpoint run $(CONFIG)
 else
 	$(BIN)/callpoint demo
@@ -25,9 +22,6 @@ check: setup-test  ## style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: setup-test peers  ## what it costs: cold start, memory, side by side with peers
-	$(BIN)/python -m bench
 
 livekit:  ## the pinned LiveKit server, built once into the cache
 	$(PYTHON) -m tests.peers.install server

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 CATEGORIES = {"unit", "contract", "process", "system"}
@@ -70,3 +71,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     asyncio.set_event_loop(None)
     loop.close()
     assert not left, f"tasks left running: {left}"
+
+
+# On a CI machine the examples are the same every time: a change is judged by itself, and luck is
+# for the developer's runs.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")

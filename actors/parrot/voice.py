@@ -44,7 +44,8 @@ def resampled(samples: Samples, rate: int) -> Samples:
         return samples
     places = np.arange(round(len(samples) * RATE / rate)) * (rate / RATE)
     sound = np.interp(places, np.arange(len(samples)), samples.astype(np.float64))
-    return sound.astype(np.int16)
+    played: Samples = sound.astype(np.int16)
+    return played
 
 
 def _faded(sound: "np.typing.NDArray[np.float64]") -> Samples:
