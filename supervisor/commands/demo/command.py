@@ -1,6 +1,7 @@
 """``callpoint demo``."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -51,15 +52,20 @@ def demo(
     keyboard it ends by itself when the file has been talked through.
     """
     from actors.settings.dirs import RUNTIME_DIR
+    from actors.settings.obstacles import obstacles
 
     environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
     settings = configured(config, environ) if config else practice(find_sound())
     directory = demo_directory()
     chosen = plan(settings, directory, environ, kiosk=not no_kiosk)
+    for finding in obstacles(chosen.settings, environ):
+        raise Failure(finding.what, finding.remedy, exits.CONFIG)
     _tell(chosen)
-    story = _talk(chosen, seconds)
+    story, talked_through = Story(), False
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C before the loop runs
+        talked_through = _talk(chosen, story, seconds)
     click.echo(story.summary())
-    if chosen.speech_s is not None and not story.heard and seconds is None:
+    if talked_through and not story.heard:
         raise Failure("the agent heard nothing", f"the log says more: {chosen.log_file}")
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -78,7 +84,8 @@ def _tell(chosen: Plan) -> None:
         click.echo("Type a line to send a message; Ctrl-D ends.")
 
 
-def _talk(chosen: Plan, seconds: float | None) -> Story:
+def _talk(chosen: Plan, story: Story, seconds: float | None) -> bool:
+    """Returns whether the file was talked through to its end."""
     from supervisor.rundir import RuntimeDirError
     from supervisor.tree import StartFailedError
 
@@ -88,6 +95,7 @@ def _talk(chosen: Plan, seconds: float | None) -> Story:
     with _log_to(chosen.log_file), _screen() as screen:
         talk = Talk(
             plan=chosen,
+            story=story,
             screen=screen,
             keyboard=sys.stdin.fileno(),
             ends_with_keyboard=typed,
@@ -97,7 +105,7 @@ def _talk(chosen: Plan, seconds: float | None) -> Story:
         try:
             return asyncio.run(talk.run())
         except asyncio.CancelledError:  # Ctrl-C while it was still starting
-            return talk.story
+            return False
         except RuntimeDirError as error:
             raise Failure(error.reason, error.remedy, exits.RUNTIME_DIR) from None
         except StartFailedError as error:

@@ -38,7 +38,7 @@ class Story:
     answers: int = 0
     written: int = 0
     _told: set[str] = field(default_factory=set)
-    _session: str = ""
+    _session: str = "disconnected"
     _error: str = ""
 
     def on(self, message: Message) -> list[Line]:
@@ -79,7 +79,8 @@ class Story:
         lines = []
         if state.connection_state != self._session:
             self._session = state.connection_state
-            room = f" to {state.room_name}" if state.room_name else ""
+            gone = state.connection_state == "disconnected" or not state.room_name
+            room = "" if gone else f" to {state.room_name}"
             lines.append(Line(STATE, f"session {state.connection_state}{room}"))
         agent: str = state.agent.state or state.agent.life
         if state.agent.error:

@@ -46,6 +46,7 @@ class Talk:
     """One demo, from start to end: ``await Talk(...).run()``."""
 
     plan: Plan
+    story: Story
     screen: Screen
     keyboard: int | None
     """File descriptor of typed lines; None: nobody types."""
@@ -54,7 +55,6 @@ class Talk:
     seconds: float | None
     ends_with_speech: bool
     clock: Callable[[], float] = time.monotonic
-    story: Story = field(default_factory=Story)
     _editor: LineEditor = field(default_factory=LineEditor)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _orders: set[asyncio.Task[None]] = field(default_factory=set)
@@ -63,9 +63,10 @@ class Talk:
     _began: float = 0.0
     """Unix time: what is older is not of this demo."""
 
-    async def run(self) -> Story:
-        """Start the terminal, talk, stop it. Raises what entering ``Terminal`` does, and
-        ``OrderFailed`` when the conversation cannot be started.
+    async def run(self) -> bool:
+        """Start the terminal, talk, stop it; returns whether it ended because the file had been
+        talked through. Raises what entering ``Terminal`` does, and ``OrderFailed`` when the
+        conversation cannot be started.
         """
         loop, whole = asyncio.get_running_loop(), asyncio.current_task()
         assert whole is not None
@@ -77,11 +78,10 @@ class Talk:
                 loop.add_signal_handler(number, self._over.set)
             stopped = loop.create_task(self._end_with(terminal.stopped))
             try:
-                await self._converse()
+                return await self._converse()
             finally:
                 stopped.cancel()
                 await self._hush()
-        return self.story
 
     async def _end_with(self, stopped: asyncio.Event) -> None:
         await stopped.wait()
@@ -95,7 +95,7 @@ class Talk:
         await asyncio.gather(*self._orders, return_exceptions=True)
         self.screen.close()
 
-    async def _converse(self) -> None:
+    async def _converse(self) -> bool:
         self._began = time.time()
         async with Client(
             self.plan.runtime_dir, subscribes=_WANTED, on_message=self._on_message
@@ -108,16 +108,16 @@ class Talk:
                 last_word=now,
             )
             self._listen_to_keys(client)
-            await self._until_over(client, ending)
+            return await self._until_over(client, ending)
 
-    async def _until_over(self, client: Client, ending: Ending) -> None:
+    async def _until_over(self, client: Client, ending: Ending) -> bool:
         said, asked = -1, self.clock()
         while not self._over.is_set():
             now = self.clock()
             if said != (said := self.story.heard + self.story.answers + self.story.written):
                 ending.last_word = now
             if ending.due(now, busy=self.story.busy):
-                return
+                return ending.seconds_end is None
             if now >= asked + _AGAIN_S:
                 asked = now
                 client.post.rejoin()
@@ -127,6 +127,7 @@ class Talk:
                 await asyncio.wait_for(self._over.wait(), _TICK_S)
             except TimeoutError:
                 continue
+        return False
 
     # -- from the terminal -----------------------------------------------------------------------
 
