@@ -13,7 +13,7 @@ import numpy as np
 from .coded_signal import Heard, Pcm, decode
 from .install import agent_python
 from .livekit_server import LiveKitServer
-from .process import PeerProcess
+from .process import PeerFailed, PeerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT_NAME = "callpoint-test-agent"
@@ -150,7 +150,11 @@ class AgentWorker:
             )
         finally:
             os.close(theirs)
-        self.wait_registered()
+        try:
+            self.wait_registered()
+        except PeerFailed:
+            self.stop()
+            raise
 
     def wait_registered(self) -> None:
         """Wait for the next registration, such as after a restart of the server.

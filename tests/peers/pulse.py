@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from .coded_signal import Pcm
-from .process import PeerProcess
+from .process import PeerFailed, PeerProcess
 
 RATE = 48000
 """Of the card; what is played at another rate is converted by PulseAudio."""
@@ -103,7 +103,11 @@ class PulseAudio:
             self.log,
             env=inherited | private,
         )
-        self._process.wait_until(self._is_ready, deadline_s=READY_DEADLINE_S)
+        try:
+            self._process.wait_until(self._is_ready, deadline_s=READY_DEADLINE_S)
+        except PeerFailed:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End it. Does nothing when it is not running."""

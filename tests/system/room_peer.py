@@ -16,7 +16,7 @@ def token_of(server: LiveKitServer, room: str, identity: str, kind: str = "stand
     token = (
         api.AccessToken(server.api_key, server.api_secret)
         .with_identity(identity)
-        .with_kind(kind)  # type: ignore[arg-type]
+        .with_kind(kind)
         .with_grants(api.VideoGrants(room_join=True, room=room, can_update_own_metadata=True))
     )
     return str(token.to_jwt())
