@@ -97,30 +97,48 @@ class PeerProcess:
             line += byte
         return line.decode().strip()
 
-    def stop(self) -> None:
-        """TERM, then KILL at the deadline; also whatever it started. Does nothing a second time."""
-        if self._pidfd < 0:
-            return
-        self._signal(signal.SIGTERM)
-        self._died_within(STOP_DEADLINE_S)
-        self.kill()
+    def stop(self, *, deadline_s: float = STOP_DEADLINE_S) -> int:
+        """TERM, then KILL at the deadline; also whatever it started. Does nothing a second time.
 
-    def kill(self) -> None:
-        """KILL, at once, and whatever it started."""
-        if self._pidfd < 0:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._pidfd)
-        self._pidfd = -1
+        Returns its exit code; negative: the signal that ended it.
+        """
+        if self._pidfd >= 0:
+            self.signal(signal.SIGTERM)
+            self._died_within(deadline_s)
+        return self.kill()
+
+    def kill(self) -> int:
+        """KILL, at once, and whatever it started. Returns its exit code, as :meth:`stop`."""
+        if self._pidfd >= 0:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        return self._ended()
+
+    def wait(self, *, deadline_s: float) -> int:
+        """Wait for its end, and leave what it started alone; returns its exit code.
+
+        Raises:
+            PeerFailed: the deadline passed.
+
+        """
+        if not self._died_within(deadline_s):
+            raise self.failed(f"has not ended within {deadline_s:.0f} s")
+        return self._ended()
+
+    def _ended(self) -> int:
+        code = self._process.wait()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        return code
 
     def failed(self, what: str) -> PeerFailed:
         """An error that quotes the end of the log."""
         said = self.log.read_text(errors="replace")[-LOG_TAIL:] if self.log.exists() else ""
         return PeerFailed(f"{self.name} {what}; the end of {self.log.name}:\n{said}")
 
-    def _signal(self, which: signal.Signals) -> None:
+    def signal(self, which: signal.Signals) -> None:
+        """To it alone, dead or alive."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, which)
 

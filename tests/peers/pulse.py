@@ -232,6 +232,21 @@ class Recording:
             deadline_s=deadline_s,
         )
 
+    def wait_for_silence(
+        self, *, seconds: float = 0.5, deadline_s: float = READY_DEADLINE_S
+    ) -> None:
+        """Wait until the last so many seconds are silent.
+
+        Raises:
+            TimeoutError: they were not within the deadline.
+
+        """
+        count = int(seconds * RATE)
+        self.wait_for(
+            lambda pcm: len(pcm) >= count and not np.any(np.abs(pcm[-count:]) > AUDIBLE),
+            deadline_s=deadline_s,
+        )
+
     def _read(self) -> None:
         assert self._process.stdout
         while chunk := os.read(self._process.stdout.fileno(), 65536):

@@ -1,0 +1,132 @@
+"""A whole terminal with the real server, a real agent worker and a real sound system."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.peers.agent_worker import AgentWorker, Job
+from tests.peers.coded_signal import decode, generate
+from tests.peers.livekit_server import LiveKitServer
+from tests.peers.pulse import RATE, PulseAudio
+from tests.terminal import Terminal
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+BLOCKS = 60
+"""Of 100 ms each, another chord in every one."""
+ANSWER_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker(
+    server: LiveKitServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AgentWorker]:
+    # Automatic gain would lift the line's noise into the decoder's silence.
+    with AgentWorker(server, tmp_path_factory.mktemp("worker"), auto_gain=False) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseAudio]:
+    with PulseAudio(tmp_path_factory.mktemp("pulse")) as pulse:
+        yield pulse
+
+
+class Stage:
+    """The peers, and terminals that meet them."""
+
+    def __init__(self, server: LiveKitServer, worker: AgentWorker, pulse: PulseAudio) -> None:
+        self.server = server
+        self.worker = worker
+        self.pulse = pulse
+
+    def terminal(self, folder: Path, metadata: str = "", **config: dict[str, Any]) -> Terminal:
+        livekit = {"agent_name": self.worker.name, "agent_metadata": metadata}
+        return Terminal(
+            folder,
+            environment={**self.server.environment, **self.pulse.environment},
+            **{"livekit": livekit, "kiosk": {"enabled": False}, **config},
+        )
+
+    def job(self, terminal: Terminal) -> Job:
+        """The agent's, of the conversation that is on."""
+        room = terminal.status()["session"]["room_name"]
+        found: list[Job] = []
+
+        def probe() -> bool:
+            if job := self.worker.job(room):
+                found.append(job)
+            return bool(found)
+
+        self.worker.wait_until(probe, deadline_s=ANSWER_S)
+        return found[0]
+
+    def wait_until_heard(self, job: Job) -> None:
+        """Until the agent has taken what was said for finished."""
+        self.worker.wait_until(lambda: job.heard, deadline_s=ANSWER_S)
+
+
+@pytest.fixture(scope="module")
+def stage(server: LiveKitServer, worker: AgentWorker, pulse: PulseAudio) -> Stage:
+    return Stage(server, worker, pulse)
+
+
+@pytest.mark.parametrize(("delay_s", "runs"), [(0, 4), (1, 4), (5, 2)])
+def test_every_word_said_before_the_agent_came_is_heard(
+    stage: Stage, tmp_path: Path, delay_s: int, runs: int
+) -> None:
+    """Speech begins when ``callpoint start`` has answered, long before there is an agent; the seam
+    between what was kept and what is live lies within it.
+    """
+    speech = generate(BLOCKS, RATE)
+    with stage.terminal(tmp_path, f'{{"delay_s": {delay_s}}}') as terminal:
+        for run in range(runs):
+            terminal.callpoint("start")
+            with stage.pulse.record_microphone() as microphone:
+                stage.pulse.speak_pcm(speech, RATE)
+                job = stage.job(terminal)
+                stage.wait_until_heard(job)
+            heard = job.decode()
+            spoken = decode(microphone.pcm, RATE)
+            what = f"run {run}; the microphone itself missed {spoken.missing(BLOCKS)}; {heard.seams}"
+            assert heard.missing(BLOCKS) == (), what
+            assert heard.in_order, what
+            terminal.callpoint("end")
+
+
+def test_the_agents_answer_is_heard_whole_at_the_loudspeaker(stage: Stage, tmp_path: Path) -> None:
+    with stage.terminal(tmp_path, '{"voice": "signal", "voice_blocks": 30}') as terminal:
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening")
+        with stage.pulse.record_speaker() as speaker:
+            terminal.callpoint("say", "hello")
+            terminal.wait_for_agent("speaking")
+            speaker.wait_for_sound()
+            terminal.wait_for_agent("listening", deadline_s=ANSWER_S)
+            # What the agent takes for said is still on its way here; then the loudspeaker is silent.
+            speaker.wait_for_silence()
+        heard = decode(speaker.pcm, RATE)
+        assert heard.missing(30) == (), heard.seams
+        assert heard.in_order
+
+
+def test_a_message_and_its_answer_outlive_the_terminal(stage: Stage, tmp_path: Path) -> None:
+    with stage.terminal(tmp_path) as terminal:
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening")
+        said = terminal.callpoint("say", "hello").strip()
+        terminal.wait_until(lambda status: status["history"]["stored"] == 2, deadline_s=ANSWER_S)
+        terminal.kill()
+        terminal.start()
+        question, answer = terminal.history()
+        assert (question["id"], question["kind"], question["text"]) == (said, "user_input", "hello")
+        assert (answer["kind"], answer["text"].strip()) == ("agent_transcript", "You said: hello")
+        assert answer["is_final"]
