@@ -52,7 +52,9 @@ class Terminal:
         self._config.write_text(json.dumps(config))
         # Not in the folder: a socket's path has 107 bytes, and that of a test's folder may be long.
         self.runtime_dir = Path(tempfile.mkdtemp(prefix="callpoint-", dir="/tmp"))
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("LIVEKIT_", "CALLPOINT_"))}
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("LIVEKIT_", "CALLPOINT_"))
+        }
         self.environment = {
             **clean,
             **(environment or {}),
@@ -86,9 +88,7 @@ class Terminal:
     def start(self) -> None:
         """Start, and return when every actor is Ready. Raises ``PeerFailed`` if it does not."""
         command = [*_CALLPOINT, "run", str(self._config)]
-        self._process = PeerProcess(
-            "terminal", command, self.log, env=self.environment, cwd=ROOT
-        )
+        self._process = PeerProcess("terminal", command, self.log, env=self.environment, cwd=ROOT)
         try:
             self.wait_until(lambda status: status["state"] == "running")
         except PeerFailed:
@@ -156,9 +156,7 @@ class Terminal:
 
     # -- waiting ---------------------------------------------------------------------------------
 
-    def wait_until(
-        self, condition: Callable[[Status], T], *, deadline_s: float = DEADLINE_S
-    ) -> T:
+    def wait_until(self, condition: Callable[[Status], T], *, deadline_s: float = DEADLINE_S) -> T:
         """Wait until ``condition`` says yes to the status; returns what it said.
 
         Raises ``PeerFailed`` when the terminal ends or the deadline passes.
@@ -178,3 +176,12 @@ class Terminal:
     def wait_for_agent(self, *states: str, deadline_s: float = DEADLINE_S) -> None:
         """Wait until the agent is in one of LiveKit's states."""
         self.wait_until(lambda status: status["agent"]["state"] in states, deadline_s=deadline_s)
+
+    def wait_for_restart(self, name: str, pid: int) -> None:
+        """Wait until the actor that had this pid runs again in another process."""
+
+        def restarted(status: Status) -> bool:
+            row = status["actors"][name]
+            return row["state"] == "running" and row["pid"] != pid
+
+        self.wait_until(restarted)

@@ -142,8 +142,6 @@ class Post:
         finally:
             del self._asks[number]
         if isinstance(reply, Failed):
-            if reply.code == "unreachable":
-                raise Unreachable(to)
             raise OrderFailed(reply.code, reply.reason, reply.remedy)
         return reply
 
@@ -222,15 +220,24 @@ class Post:
             return
         match envelope.kind:
             case "reply":
-                _, answer = self._asks.get(envelope.id, ("", None))
-                if answer is not None and not answer.done():
-                    answer.set_result(envelope.message)
+                self._on_reply(envelope)
             case "ack":
                 self._outbox.acknowledge(envelope.id)
             case _ if isinstance(envelope.message, Welcome):
                 self._on_welcome(envelope.message)
             case _:
                 self._on_envelope(envelope)
+
+    def _on_reply(self, envelope: Envelope) -> None:
+        to, answer = self._asks.get(envelope.id, ("", None))
+        if answer is None or answer.done():
+            return
+        match envelope.message:
+            # The router's own word on the receiver; from the receiver itself it means another.
+            case Failed(code="unreachable") if envelope.sender == ROUTER:
+                answer.set_exception(Unreachable(to))
+            case message:
+                answer.set_result(message)
 
     def close(self) -> None:
         """Stop all timers; the lane is closed with its bus."""

@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
-import zmq
 
 from actors.messages import (
     ActorUp,
@@ -25,6 +23,7 @@ from actors.runtime.client import Client, NotRunning
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.runtime.post import Post
 from tests.children import DEADLINE_S, Children
+from tests.garbage import throw_garbage
 
 pytestmark = pytest.mark.process
 
@@ -245,15 +244,13 @@ def _keep(keeper: Client, got: "asyncio.Queue[str]") -> None:
 
 # -- garbage ---------------------------------------------------------------------------------------
 
-GARBAGE = [b"", b"\xc1", b"\x91" * 4000, os.urandom(1500), b"\xdd\xff\xff\xff\xff"]
-
 
 def test_garbage_on_the_routers_socket_changes_nothing(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Children(runtime_dir) as children:
             pid = await children.start("router", ROUTER)
             await children.start("probe", PROBE)
-            _throw_garbage(runtime_dir / "router.sock")
+            throw_garbage(runtime_dir / "router.sock")
             async with Client(runtime_dir) as client:
                 assert await client.ask("probe", Custom("echo", {"n": 1})) == Custom(
                     "echo", {"n": 1}
@@ -261,18 +258,6 @@ def test_garbage_on_the_routers_socket_changes_nothing(runtime_dir: Path) -> Non
             os.kill(pid, 0)
 
     asyncio.run(scenario())
-
-
-def _throw_garbage(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as raw:
-        raw.connect(str(path))
-        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
-    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
-        dealer.setsockopt(zmq.LINGER, 1000)
-        dealer.connect(f"ipc://{path}")
-        for frame in GARBAGE:
-            dealer.send(frame)
-            dealer.send_multipart([frame, frame])
 
 
 def test_speaking_in_anothers_name_is_refused(runtime_dir: Path) -> None:

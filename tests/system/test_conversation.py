@@ -1,8 +1,7 @@
 """A whole terminal with the real server, a real agent worker and a real sound system."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -48,12 +47,19 @@ class Stage:
         self.worker = worker
         self.pulse = pulse
 
-    def terminal(self, folder: Path, metadata: str = "", **config: dict[str, Any]) -> Terminal:
-        livekit = {"agent_name": self.worker.name, "agent_metadata": metadata}
+    def terminal(
+        self, folder: Path, metadata: str = "", *, environment: Mapping[str, str] | None = None
+    ) -> Terminal:
+        """One whose agent is given this metadata."""
         return Terminal(
             folder,
-            environment={**self.server.environment, **self.pulse.environment},
-            **{"livekit": livekit, "kiosk": {"enabled": False}, **config},
+            environment={
+                **self.server.environment,
+                **self.pulse.environment,
+                **(environment or {}),
+            },
+            livekit={"agent_name": self.worker.name, "agent_metadata": metadata},
+            kiosk={"enabled": False},
         )
 
     def job(self, terminal: Terminal) -> Job:
@@ -96,7 +102,9 @@ def test_every_word_said_before_the_agent_came_is_heard(
                 stage.wait_until_heard(job)
             heard = job.decode()
             spoken = decode(microphone.pcm, RATE)
-            what = f"run {run}; the microphone itself missed {spoken.missing(BLOCKS)}; {heard.seams}"
+            what = (
+                f"run {run}; the microphone itself missed {spoken.missing(BLOCKS)}; {heard.seams}"
+            )
             assert heard.missing(BLOCKS) == (), what
             assert heard.in_order, what
             terminal.callpoint("end")
@@ -111,7 +119,7 @@ def test_the_agents_answer_is_heard_whole_at_the_loudspeaker(stage: Stage, tmp_p
             terminal.wait_for_agent("speaking")
             speaker.wait_for_sound()
             terminal.wait_for_agent("listening", deadline_s=ANSWER_S)
-            # What the agent takes for said is still on its way here; then the loudspeaker is silent.
+            # The end of what the agent takes for said is still on its way here.
             speaker.wait_for_silence()
         heard = decode(speaker.pcm, RATE)
         assert heard.missing(30) == (), heard.seams
@@ -130,3 +138,23 @@ def test_a_message_and_its_answer_outlive_the_terminal(stage: Stage, tmp_path: P
         assert (question["id"], question["kind"], question["text"]) == (said, "user_input", "hello")
         assert (answer["kind"], answer["text"].strip()) == ("agent_transcript", "You said: hello")
         assert answer["is_final"]
+
+
+def test_a_wrong_key_is_told_without_a_secret_and_the_terminal_lives_on(
+    stage: Stage, tmp_path: Path
+) -> None:
+    wrong = {"LIVEKIT_API_SECRET": "another secret of thirty-two chars"}
+    with stage.terminal(tmp_path, environment=wrong) as terminal:
+        terminal.callpoint("start")
+        error = terminal.wait_until(lambda now: now["session"]["error"])
+        assert (error["kind"], error["reason"]) == (
+            "connection",
+            "the server has refused the token",
+        )
+        status = terminal.status()
+        assert {row["restarts"] for row in status["actors"].values()} == {0}
+        assert not status["audio"]["recording"]
+        log = terminal.log.read_text()
+        assert "Traceback" not in log
+        assert "eyJ" not in log, "a token in the log"
+        assert wrong["LIVEKIT_API_SECRET"] not in log

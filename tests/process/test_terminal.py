@@ -1,0 +1,172 @@
+"""A whole terminal in the practice room: every child killed, bad input of every kind."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import exits
+from supervisor.commands.failures import ORDER_FAILED
+from tests.garbage import throw_garbage
+from tests.peers.process import PeerFailed
+from tests.terminal import ROOT, Terminal
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+SPEECH = ROOT / "supervisor" / "commands" / "sounds" / "demo.wav"
+PRACTICE: dict[str, dict[str, Any]] = {
+    "livekit": {"backend": "practice"},
+    "audio": {"input": f"file:{SPEECH}", "output": "none", "loop": True},
+    "kiosk": {"port": 0},
+}
+ACTORS = ("router", "history", "session", "audio", "parrot", "room", "kiosk")
+TALKING = ("listening", "thinking", "speaking")
+
+
+# -- death -----------------------------------------------------------------------------------------
+
+
+def _descendants(pid: int) -> set[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child) for child in children}.union(
+        *(_descendants(int(child)) for child in children)
+    )
+
+
+def _shared_memory() -> set[str]:
+    return {entry.name for entry in Path("/dev/shm").iterdir()}
+
+
+def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(tmp_path: Path) -> None:
+    shared = _shared_memory()
+    with Terminal(tmp_path, **PRACTICE) as terminal:
+        terminal.callpoint("start")
+        terminal.wait_for_agent(*TALKING)
+        assert tuple(terminal.status()["actors"]) == ACTORS
+        for name in ACTORS:
+            before = terminal.status()["actors"]
+            pid = terminal.kill_actor(name)
+            terminal.wait_for_restart(name, pid)
+            after = terminal.status()["actors"]
+            assert after[name]["last_exit"] == "signal SIGKILL"
+            for other in set(ACTORS) - {name}:
+                assert after[other]["pid"] == before[other]["pid"], f"{name} took {other} along"
+        # The conversation is still on, and a message still gets its answer.
+        terminal.wait_until(lambda now: now["session"]["connection_state"] == "connected")
+        terminal.wait_for_agent(*TALKING)
+        terminal.callpoint("say", "hello")
+        family = {terminal.pid, *_descendants(terminal.pid)}
+        assert terminal.stop() == exits.ASKED
+        assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+        assert list(terminal.runtime_dir.glob("*.sock")) == []
+    assert _shared_memory() <= shared
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def practising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    with Terminal(tmp_path_factory.mktemp("terminal"), **PRACTICE) as terminal:
+        terminal.callpoint("start")
+        yield terminal
+
+
+def test_garbage_on_every_socket_changes_nothing(practising: Terminal) -> None:
+    practising.wait_for_agent(*TALKING)
+    before = practising.status()["actors"]
+    sockets = sorted(practising.runtime_dir.glob("*.sock"))
+    assert [socket.stem for socket in sockets] == [
+        "control",
+        "mic",
+        "practice",
+        "router",
+        "speaker",
+        "supervisor",
+    ]
+    for socket in sockets:
+        throw_garbage(socket)
+    practising.callpoint("say", "hello")
+    practising.wait_for_agent(*TALKING)
+    after = practising.status()["actors"]
+    assert {name: row["pid"] for name, row in after.items()} == {
+        name: row["pid"] for name, row in before.items()
+    }
+    log = practising.log.read_text()
+    assert "corrupt frame dropped" in log
+    assert "Traceback" not in log
+
+
+def _refused(folder: Path, *sentences: str, code: int, **config: dict[str, Any]) -> None:
+    """It does not start, says why in these words, and shows no traceback."""
+    terminal = Terminal(folder, **{**PRACTICE, **config})
+    with pytest.raises(PeerFailed, match=f"ended with code {code}"), terminal:
+        pass
+    told = terminal.log.read_text()
+    assert "Traceback" not in told
+    for sentence in sentences:
+        assert sentence in told
+    assert not terminal.runtime_dir.exists()
+
+
+def test_an_unknown_key_is_refused_with_its_place_and_the_right_one(tmp_path: Path) -> None:
+    _refused(
+        tmp_path,
+        "terminal.yaml:1",
+        "audio.inptu",
+        'did you mean "input"?',
+        code=exits.CONFIG,
+        audio={"inptu": "default"},
+    )
+
+
+def test_an_unknown_device_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    _refused(
+        tmp_path,
+        "audio: there is no input device 'Theremin'",
+        "[audio] input: there are:",
+        code=exits.CANNOT_START,
+        audio={"input": "Theremin", "output": "none"},
+    )
+
+
+def test_a_file_that_is_no_sound_is_refused(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"no sound")
+    _refused(
+        tmp_path,
+        f"{noise} is no PCM WAV file",
+        code=exits.CONFIG,
+        audio={"input": f"file:{noise}", "output": "none"},
+    )
+
+
+def test_a_server_without_keys_is_refused_with_their_names(tmp_path: Path) -> None:
+    _refused(
+        tmp_path,
+        "LIVEKIT_API_KEY and LIVEKIT_API_SECRET",
+        code=exits.CONFIG,
+        livekit={"backend": "livekit", "url": "ws://127.0.0.1:9"},
+    )
+
+
+def test_a_server_that_is_not_there_ends_the_start_and_not_the_terminal(tmp_path: Path) -> None:
+    keys = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "a secret of thirty-two characters"}
+    config = {**PRACTICE, "livekit": {"backend": "livekit", "url": "ws://127.0.0.1:9"}}
+    with Terminal(tmp_path, environment=keys, **config) as terminal:
+        terminal.callpoint("start")
+        error = terminal.wait_until(lambda now: now["session"]["error"])
+        assert error["kind"] == "connection"
+        assert error["reason"] == "nothing listens at the server's address"
+        status = terminal.status()
+        assert status["session"]["connection_state"] == "disconnected"
+        assert status["agent"]["state"] == "disconnected"
+        assert not status["audio"]["recording"], "the recording is discarded"
+        refused = terminal.callpoint("say", "hello", code=ORDER_FAILED)
+        assert "callpoint start begins one" in refused
+        assert {row["restarts"] for row in status["actors"].values()} == {0}
+        log = terminal.log.read_text()
+        assert "Traceback" not in log
+        assert keys["LIVEKIT_API_SECRET"] not in log
+        assert "eyJ" not in log, "a token in the log"
