@@ -7,8 +7,13 @@ BIN := .venv/bin
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: setup  ## talk: make run | make run CONFIG=configs/kiosk.toml
-ifdef CONFIG
+run: setup  ## talk: make run | make run CONFIG=configs/kiosk.toml | make run LIVEKIT=dev
+ifeq ($(LIVEKIT),dev)
+	$(PYTHON) -m tests.peers.install server agent
+	$(BIN)/python -m tests.peers.dev
+else ifdef LIVEKIT
+	$(error LIVEKIT=dev is all there is; for a server of your own: make run CONFIG=...)
+else ifdef CONFIG
 	$(BIN)/callpoint run $(CONFIG)
 else
 	$(BIN)/callpoint demo

@@ -26,7 +26,7 @@ from actors.settings import Settings, SettingsError
 from actors.settings.model import Audio, Terminal
 from supervisor.commands.demo.ending import QUIET_S, Ending
 from supervisor.commands.demo.keys import MAX_LINE, LineEditor
-from supervisor.commands.demo.plan import configured, plan, practice
+from supervisor.commands.demo.plan import configured, here, plan
 from supervisor.commands.demo.screen import LiveScreen, PlainScreen, cells_of, tail
 from supervisor.commands.demo.sound import Sound, find_sound
 from supervisor.commands.demo.story import ERROR, STATE, Line, Story, line_of
@@ -279,7 +279,7 @@ def test_it_ends_when_the_file_is_over_and_all_is_quiet() -> None:
 
 
 def test_without_a_sound_card_the_file_speaks(tmp_path: Path) -> None:
-    found = plan(practice(Sound()), tmp_path, {})
+    found = plan(here(Sound()), tmp_path, {})
     assert found.settings.livekit.backend == "practice"
     assert found.settings.audio == Audio(input=f"file:{DEMO}", output="none")
     assert found.speech_s is not None
@@ -287,8 +287,8 @@ def test_without_a_sound_card_the_file_speaks(tmp_path: Path) -> None:
 
 
 def test_with_a_sound_card_it_is_used() -> None:
-    assert practice(Sound("mic", "speaker")).audio == Audio()
-    assert practice(Sound("", "speaker")).audio.output == "default"
+    assert here(Sound("mic", "speaker")).audio == Audio()
+    assert here(Sound("", "speaker")).audio.output == "default"
 
 
 def test_directories_are_the_demos_own_unless_given(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import click
 from supervisor import exits
 
 from ..failures import ORDER_FAILED, Failure, exit_codes
-from .plan import Plan, configured, demo_directory, plan, practice
+from .plan import Plan, configured, demo_directory, here, plan
 from .screen import LiveScreen, PlainScreen, Screen
 from .sound import find_sound
 from .story import Story
@@ -36,16 +36,27 @@ _CODES = {
     epilog="\b\nExamples:\n"
     "  callpoint demo\n"
     "  callpoint demo --seconds 20 < /dev/null    # in a script\n"
-    "  callpoint demo --config configs/kiosk.toml # a real agent\n\n" + exit_codes(_CODES),
+    "  callpoint demo --agent my-agent            # of the server that LIVEKIT_URL names\n"
+    "  callpoint demo --config configs/kiosk.toml # a terminal of your own\n\n"
+    + exit_codes(_CODES),
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Talk as this config says.")
+@click.option(
+    "--agent", metavar="NAME", default="", help="Of a LiveKit server; keys from the environment."
+)
 @click.option("--no-kiosk", is_flag=True, help="Without the page.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End after so many seconds.")
 @click.option("--runtime-dir", metavar="DIR", help="Else a new temporary one.")
 def demo(
-    config: Path | None, no_kiosk: bool, seconds: float | None, runtime_dir: str | None
+    config: Path | None,
+    agent: str,
+    no_kiosk: bool,
+    seconds: float | None,
+    runtime_dir: str | None,
 ) -> None:
-    """Talk with a parrot: a whole terminal in a practice room, without server, network or keys.
+    """Talk with a parrot: a whole terminal in a practice room, without server, network or keys;
+    or with --agent in a room of the server that LIVEKIT_URL, LIVEKIT_API_KEY and
+    LIVEKIT_API_SECRET name.
 
     Uses the sound card if there is one, else a spoken file for a microphone. What is said shows
     as it is understood; a typed line is sent as a message. Ctrl-D or Ctrl-C ends it. Without a
@@ -55,7 +66,9 @@ def demo(
     from actors.settings.obstacles import obstacles
 
     environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
-    settings = configured(config, environ) if config else practice(find_sound())
+    if config and agent:
+        raise click.UsageError("a config says itself which agent: --config or --agent, not both")
+    settings = configured(config, environ) if config else here(find_sound(), agent)
     directory = demo_directory()
     chosen = plan(settings, directory, environ, kiosk=not no_kiosk)
     for finding in obstacles(chosen.settings, environ):

@@ -48,11 +48,14 @@ def demo_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="callpoint-demo-"))
 
 
-def practice(sound: Sound) -> Settings:
-    """The practice room with the sound card of this machine, as far as it has one."""
+def here(sound: Sound, agent: str = "") -> Settings:
+    """This machine's sound card, as far as it has one, and the practice room; or, if an agent is
+    named, the server that the environment names.
+    """
+    server = LiveKit(agent_name=agent) if agent else LiveKit(backend="practice")
     return Settings(
         terminal=Terminal(name="callpoint demo"),
-        livekit=LiveKit(backend="practice"),
+        livekit=server,
         audio=Audio(
             input="default" if sound.input else f"{_FILE}{DEMO}",
             output="default" if sound.output else "none",
