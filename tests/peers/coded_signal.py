@@ -61,6 +61,9 @@ class Seam:
     """Signal that is there a second time; 0 when something was lost."""
     silence_ms: float
     """What was pushed in between and is not the signal."""
+    concealed_ms: float = 0.0
+    """How much longer than a block the last one before it is: a jitter buffer goes on with what it
+    heard last when nothing more comes."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ class Heard:
     def silence_ms(self) -> float:
         """Pushed in between the first and the last block."""
         return sum(seam.silence_ms for seam in self.seams)
+
+    @cached_property
+    def concealed_ms(self) -> float:
+        """Made up by the receiver, between the first and the last block."""
+        return sum(seam.concealed_ms for seam in self.seams)
 
     @cached_property
     def in_order(self) -> bool:
@@ -274,13 +282,17 @@ def _find_seams(runs: Sequence[Run], silences: Sequence[Run]) -> Iterator[Seam]:
         gaps = (k for k in range(a.run, b.run) if not _is_border(runs[k], runs[k + 1]))
         broken = next(gaps, None)
         before, after = (b.run, b.run) if broken is None else (broken, broken + 1)
+        # No block is sent for longer than its length, so what is over was made by the receiver.
+        longer = runs[before].length_ms - BLOCK_MS
+        over = longer if broken is not None and longer > _TOLERANCE_MS else 0.0
         yield Seam(
             at_ms=runs[before].end_ms,
             after_block=runs[before].block,
             before_block=runs[after].block,
-            lost_ms=max(0.0, jump),
-            repeated_ms=max(0.0, -jump),
+            lost_ms=max(0.0, jump + over),
+            repeated_ms=max(0.0, -jump - over),
             silence_ms=silence,
+            concealed_ms=over,
         )
 
 

@@ -105,6 +105,24 @@ def test_a_cut_with_silence_in_its_place_is_both(start, lost, pause):
 
 
 @few
+@given(
+    block=st.integers(6, BLOCKS - 8),
+    concealed=st.integers(40, 400),
+    pause=lengths,
+    jump=st.integers(-500, 500),
+)
+def test_what_a_jitter_buffer_makes_up_is_neither_lost_nor_repeated(block, concealed, pause, jump):
+    end = LEAD_MS + (block + 1) * BLOCK_MS
+    chord = SIGNAL[at(end - 70) : at(end - 30)]  # 40 ms are whole turns of each of its tones
+    made_up = np.resize(chord, at(concealed))
+    broken = SIGNAL[: at(end - 5)], made_up, silence(pause), SIGNAL[at(end + jump) :]
+    heard = decode(np.concatenate(broken), RATE)
+    assert heard.concealed_ms == pytest.approx(concealed, abs=2 * NEAR_MS)
+    assert heard.repeated_ms == pytest.approx(max(0, -jump), abs=2 * NEAR_MS)
+    assert heard.lost_ms == pytest.approx(max(0, jump), abs=2 * NEAR_MS)
+
+
+@few
 @given(first=st.integers(0, BLOCKS - 3), second=st.integers(0, BLOCKS - 3), seed=st.integers(0, 3))
 def test_swapped_blocks_are_seen(first, second, seed):
     signal = generate(BLOCKS, RATE, seed=seed)
