@@ -9,6 +9,10 @@ from .base import Message
 ConnectionState = Literal["disconnected", "connecting", "connected", "reconnecting"]
 ParticipantKind = Literal["standard", "ingress", "egress", "sip", "agent", "other"]
 UplinkState = Literal["idle", "buffering", "live"]
+RoomEnd = Literal["", "lost", "closed", "replaced"]
+"""How a connection ended: not, or we have left; it was lost; somebody entitled to it has ended it
+(the room was deleted, we were removed), as an agent does that hangs up; another participant has
+come under our identity."""
 
 
 class Track(msgspec.Struct, frozen=True, array_like=True):
@@ -90,6 +94,10 @@ class RoomState(Message, tag="room-state", frozen=True):
     """``buffering``: speech is kept for an agent that is still to come."""
     error: str = ""
     """Why it is disconnected, when it was not asked for."""
+    ended: RoomEnd = ""
+    """The same for programs."""
+    agent_lost: bool = False
+    """The last agent is gone without having left: its process died, or its connection did."""
 
 
 class TextStream(Message, tag="text-stream", frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import ConnectionState, Participant
+from actors.messages import ConnectionState, Participant, RoomEnd
 
 
 class RoomError(Exception):
@@ -28,6 +28,8 @@ class ConnectionChanged:
 
     state: ConnectionState
     reason: str = ""
+    end: RoomEnd = ""
+    """The reason for programs; of ``disconnected`` only."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ParticipantsChanged:
     """All remote participants as they are now, in the order in which they came."""
 
     participants: tuple[Participant, ...]
+    lost: frozenset[str] = frozenset()
+    """Sids of those who are gone since the last time and have not left by themselves."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from actors.messages import (
     ConnectionState,
     JoinRoom,
     Participant,
+    RoomEnd,
     RoomState,
     TextStream,
 )
@@ -26,7 +27,7 @@ from .backend import (
     TextEnded,
 )
 from .microphone import Microphone
-from .roster import voice_of
+from .roster import agent_of, voice_of
 from .speaker import SpeakerLane
 from .text import TextFold
 
@@ -59,8 +60,11 @@ class Call:
         speaker: SpeakerLane,
     ) -> None:
         self.conversation = order.conversation
+        self._room_name = order.room_name
         self.is_over = False
         self.error = ""
+        self.ended: RoomEnd = ""
+        self._agent_lost = False
         self.backend = make_backend(self._on_event)
         self.microphone: Microphone | None = None
         self._outlet = outlet
@@ -70,6 +74,10 @@ class Call:
         self._participants: tuple[Participant, ...] = ()
         self._microphone_sid = ""
         self._joined = False
+
+    def is_for(self, order: JoinRoom) -> bool:
+        """Whether it is the very one that is ordered: of this conversation, in this room."""
+        return (self.conversation, self._room_name) == (order.conversation, order.room_name)
 
     async def join(self, order: JoinRoom, sample_rate: int) -> None:
         """Connect, and publish the microphone if it has one. Raises ``RoomError``."""
@@ -106,6 +114,8 @@ class Call:
             microphone_sid=self._microphone_sid if connected else "",
             uplink=self.microphone.state if self.microphone is not None and connected else "idle",
             error=self.error,
+            ended=self.ended,
+            agent_lost=self._agent_lost,
         )
 
     # -- the room's events -----------------------------------------------------------------------
@@ -126,7 +136,7 @@ class Call:
             case ConnectionChanged():
                 self._on_connection(event)
             case ParticipantsChanged():
-                self._on_participants(event.participants)
+                self._on_participants(event)
             case MicrophoneSubscribed() | MicrophoneRepublished():
                 self._on_microphone(event)
         self._outlet.call_changed()
@@ -140,12 +150,17 @@ class Call:
         if event.state in ("connected", "reconnecting") and self.microphone is not None:
             self.microphone.connection(up=event.state == "connected")
         if event.state == "disconnected" and self._joined:
-            self.error = event.reason or LOST
+            self.error, self.ended = event.reason or LOST, event.end or "lost"
             log.warning("the room is lost", extra={"reason": self.error})
             self._participants = ()
             self.close(LOST)
 
-    def _on_participants(self, participants: tuple[Participant, ...]) -> None:
+    def _on_participants(self, event: ParticipantsChanged) -> None:
+        participants = event.participants
+        if agent_of(participants) is not None:
+            self._agent_lost = False
+        elif (before := agent_of(self._participants)) is not None:
+            self._agent_lost = before.sid in event.lost
         self._participants = participants
         voice = voice_of(participants)
         self._speaker.voice(voice[1].sid if voice is not None else "")

@@ -16,7 +16,7 @@ from typing import Any
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError
 
-from actors.messages import ConnectionState, Participant, ParticipantKind, Track
+from actors.messages import ConnectionState, Participant, ParticipantKind, RoomEnd, Track
 
 from . import reasons
 from .backend import (
@@ -75,7 +75,6 @@ _ACTIVE = 2
 
 _ROSTER_EVENTS = (
     "participant_connected",
-    "participant_disconnected",
     "participant_active",
     "participant_attributes_changed",
     "participant_name_changed",
@@ -102,6 +101,7 @@ class LiveKitRoom:
         self._rate = 0
         self._state: ConnectionState = "disconnected"
         self._roster: tuple[Participant, ...] = ()
+        self._lost: set[str] = set()
         self._look_later: asyncio.TimerHandle | None = None
         self._voice = ""
         self._voice_task: asyncio.Task[None] | None = None
@@ -133,7 +133,7 @@ class LiveKitRoom:
             await self._room.connect(url, token, options)
         except rtc.ConnectError as error:
             failure = reasons.not_connected(str(error))
-            self._changed("disconnected", str(failure))
+            self._changed("disconnected", str(failure), "lost")
             raise failure from None  # its own text holds the token
         self._changed("connected")
         self._look()
@@ -145,7 +145,7 @@ class LiveKitRoom:
             await asyncio.wait_for(self._room.disconnect(), DISCONNECT_TIMEOUT_S)
         except TimeoutError:
             log.warning("the client does not leave in time")
-        self._ended("")
+        self._ended("CLIENT_INITIATED")
         await self._readers.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._source is not None:
@@ -237,6 +237,7 @@ class LiveKitRoom:
             self._room.register_text_stream_handler(topic, self._readers.opened)
         for event in _ROSTER_EVENTS:
             self._room.on(event, lambda *_: self._look())
+        self._room.on("participant_disconnected", self._on_departure)
         self._room.on("connection_state_changed", self._on_connection_state)
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("local_track_subscribed", self._on_subscribed)
@@ -248,21 +249,21 @@ class LiveKitRoom:
             self._look()
 
     def _on_disconnected(self, reason: int) -> None:
-        self._ended(reasons.disconnected(rtc.DisconnectReason.Name(reason)))
+        self._ended(rtc.DisconnectReason.Name(reason))
 
-    def _ended(self, reason: str) -> None:
+    def _ended(self, why: str) -> None:
         """Said once: the client's own event does not come for every end."""
         self._stop_voice()
         if self._look_later is not None:
             self._look_later.cancel()
             self._look_later = None
-        self._changed("disconnected", reason)
+        self._changed("disconnected", reasons.disconnected(why), reasons.end_of(why))
         self._show(())
 
-    def _changed(self, state: ConnectionState, reason: str = "") -> None:
+    def _changed(self, state: ConnectionState, reason: str = "", end: RoomEnd = "") -> None:
         if state != self._state:
             self._state = state
-            self._emit(ConnectionChanged(state, reason))
+            self._emit(ConnectionChanged(state, reason, end))
 
     def _on_subscribed(self, track: Any) -> None:
         if self._publication is not None:
@@ -275,6 +276,12 @@ class LiveKitRoom:
         self._emit(MicrophoneRepublished(str(publication.sid)))
 
     # -- participants ----------------------------------------------------------------------------
+
+    def _on_departure(self, participant: Any) -> None:
+        why = rtc.DisconnectReason.Name(participant.disconnect_reason or 0)
+        if not reasons.left_by_itself(why):
+            self._lost.add(participant.sid)
+        self._look()
 
     def _look(self, *, settled: bool = False) -> None:
         """Compare with the client's participants; a departure is believed after a while only."""
@@ -296,8 +303,10 @@ class LiveKitRoom:
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster != self._roster:
+            lost = frozenset(self._lost - {each.sid for each in roster})
+            self._lost.clear()
             self._roster = roster
-            self._emit(ParticipantsChanged(roster))
+            self._emit(ParticipantsChanged(roster, lost))
 
     # -- the agent's voice -----------------------------------------------------------------------
 

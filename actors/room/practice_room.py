@@ -25,6 +25,7 @@ from actors.messages import (
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
+    RoomEnd,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.bus import Bus, Lane
@@ -120,7 +121,7 @@ class PracticeRoom:
             raise self._refused(error) from None
 
     def _refused(self, error: RoomError) -> RoomError:
-        self._end(str(error))
+        self._end(str(error), "lost")
         return error
 
     async def disconnect(self) -> None:
@@ -128,7 +129,7 @@ class PracticeRoom:
         if self._lane is None:
             return
         self._send(PracticeLeave())
-        self._end("")
+        self._end_for("CLIENT_INITIATED")
 
     async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
         """See the protocol."""
@@ -211,7 +212,7 @@ class PracticeRoom:
         else:
             self._join()
         if self._state == "reconnecting" and now - self._lost_at > RECONNECT_S:
-            self._end(reasons.disconnected("UNKNOWN_REASON"))
+            self._end_for("UNKNOWN_REASON")
 
     def _join(self) -> None:
         self._send(PracticeJoin(self._wanted.room, self._wanted.identity))
@@ -294,12 +295,11 @@ class PracticeRoom:
         self._join()
 
     def _on_closed(self, reason: str) -> None:
-        sentence = reasons.disconnected(reason)
         if self._state == "connecting":
             if not self._joined.done():
-                self._joined.set_exception(RoomError(sentence, "refused"))
+                self._joined.set_exception(RoomError(reasons.disconnected(reason), "refused"))
         else:
-            self._end(sentence)
+            self._end_for(reason)
 
     def _break_off(self) -> None:
         """Nobody will end the streams that are open now."""
@@ -315,20 +315,23 @@ class PracticeRoom:
                 )
             )
 
-    def _end(self, reason: str) -> None:
+    def _end_for(self, why: str) -> None:
+        self._end(reasons.disconnected(why), reasons.end_of(why))
+
+    def _end(self, reason: str, end: RoomEnd) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._lane is not None:
             self._lane.close(linger_ms=100)
             self._lane = None
         self._break_off()
-        self._changed("disconnected", reason)
+        self._changed("disconnected", reason, end)
         self._show(())
         self._room_to_send.set()
         self._place = Place("", "")
 
-    def _changed(self, state: ConnectionState, reason: str = "") -> None:
+    def _changed(self, state: ConnectionState, reason: str = "", end: RoomEnd = "") -> None:
         if state == self._state:
             return
         self._state = state
-        self._emit(ConnectionChanged(state, reason))
+        self._emit(ConnectionChanged(state, reason, end))

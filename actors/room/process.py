@@ -94,7 +94,7 @@ class RoomActor(Actor):
 
     async def _join(self, order: JoinRoom) -> Answer:
         call = self._call
-        if call is not None and call.conversation == order.conversation and not call.is_over:
+        if call is not None and call.is_for(order) and not call.is_over:
             return self._joining or Done()
         if self._joining is not None:
             raise OrderFailed("busy", "another room is being joined", "leave it first")

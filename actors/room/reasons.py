@@ -5,6 +5,8 @@ Its own texts cannot be passed on: a refused token, for one, stands in them in f
 
 import re
 
+from actors.messages import RoomEnd
+
 from .backend import RoomError
 
 _DISCONNECTED = {
@@ -21,6 +23,14 @@ _DISCONNECTED = {
     "CONNECTION_TIMEOUT": "the connection has timed out",
     "MEDIA_FAILURE": "no media could be exchanged with the server",
     "AGENT_ERROR": "the agent has failed",
+}
+
+_ENDS: dict[str, RoomEnd] = {
+    "CLIENT_INITIATED": "",
+    "DUPLICATE_IDENTITY": "replaced",
+    "PARTICIPANT_REMOVED": "closed",
+    "ROOM_DELETED": "closed",
+    "ROOM_CLOSED": "closed",
 }
 
 _NOT_CONNECTED = (
@@ -43,6 +53,18 @@ _LONGEST = 200
 def disconnected(name: str) -> str:
     """Why a connection ended; ``name``: of LiveKit's DisconnectReason. Empty: we asked for it."""
     return _DISCONNECTED.get(name, "the connection to the server was lost")
+
+
+def end_of(name: str) -> RoomEnd:
+    """Whether it is of use to come again; ``name`` as for :func:`disconnected`."""
+    return _ENDS.get(name, "lost")
+
+
+def left_by_itself(name: str) -> bool:
+    """Whether a participant has gone on purpose, its own or of one entitled to it; what else there
+    is (mostly ``CONNECTION_TIMEOUT``, 20 s after its death) happened to it.
+    """
+    return name in ("CLIENT_INITIATED", "PARTICIPANT_REMOVED")
 
 
 def not_connected(text: str) -> RoomError:

@@ -1,6 +1,7 @@
 """The room process with a real server: orders, state, texts, both lanes, and its death."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from livekit import api
 
 from actors.messages import (
     Done,
@@ -224,6 +226,77 @@ def test_another_conversation_takes_the_room_over(runtime_dir: Path, server: Liv
                 "next",
                 elsewhere,
             )
+
+    asyncio.run(scenario())
+
+
+def test_the_same_conversation_moves_to_another_room(
+    runtime_dir: Path, server: LiveKitServer
+) -> None:
+    async def scenario() -> None:
+        async with (
+            Terminal(runtime_dir, server) as terminal,
+            Peer(server, terminal.room_name) as peer,
+        ):
+            await terminal.join(room_name=terminal.room_name)
+            await terminal.until(lambda: peer.room.remote_participants)
+            elsewhere = f"room-{uuid4()}"
+            token = token_of(server, elsewhere, "terminal")
+            assert await terminal.join(room_name=elsewhere, token=token) == Done()
+            await terminal.until(lambda: terminal.state().room_name == elsewhere)
+            assert terminal.state().conversation == terminal.conversation
+            await terminal.until(lambda: not peer.room.remote_participants)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("how", "ended", "sentence"),
+    [
+        ("deleted", "closed", "the room was deleted"),
+        ("removed", "closed", "this terminal was removed from the room"),
+        ("replaced", "replaced", "another participant has joined with the same identity"),
+    ],
+)
+def test_an_end_made_by_others_is_told_apart_from_a_loss(
+    runtime_dir: Path, server: LiveKitServer, how: str, ended: str, sentence: str
+) -> None:
+    async def scenario() -> None:
+        async with (
+            Terminal(runtime_dir, server) as terminal,
+            api.LiveKitAPI(server.url, server.api_key, server.api_secret) as admin,
+            contextlib.AsyncExitStack() as others,
+            Peer(server, terminal.room_name) as peer,
+        ):
+            await terminal.join()
+            # In the first moments of a connection the client takes any end of it for a loss.
+            await terminal.until(lambda: peer.features)
+            room = terminal.room_name
+            match how:
+                case "deleted":
+                    await admin.room.delete_room(api.DeleteRoomRequest(room=room))
+                case "removed":
+                    who = api.RoomParticipantIdentity(room=room, identity="terminal")
+                    await admin.room.remove_participant(who)
+                case "replaced":
+                    await others.enter_async_context(Peer(server, room, "terminal", "standard"))
+            state = await terminal.until(terminal.failed)
+            assert (state.ended, state.error) == (ended, sentence)
+            assert state.connection_state == "disconnected"
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_leaves_is_not_lost(runtime_dir: Path, server: LiveKitServer) -> None:
+    async def scenario() -> None:
+        async with Terminal(runtime_dir, server) as terminal:
+            await terminal.join()
+            async with Peer(server, terminal.room_name):
+                await terminal.until(lambda: terminal.state().participants)
+            state = await terminal.until(
+                lambda: None if terminal.state().participants else terminal.state()
+            )
+            assert not state.agent_lost
 
     asyncio.run(scenario())
 
