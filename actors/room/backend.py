@@ -9,6 +9,8 @@ from typing import Protocol
 
 from actors.messages import ConnectionState, Participant, RoomEnd
 
+from .loss import Reception
+
 
 class RoomError(Exception):
     """The room did not do it. The text is a sentence for people and has no secret in it.
@@ -50,7 +52,7 @@ class MicrophoneSubscribed:
 
 @dataclass(frozen=True)
 class MicrophoneRepublished:
-    """A reconnect has published our microphone track again, under a new sid."""
+    """Our microphone track was published again, under a new sid."""
 
     sid: str
 
@@ -128,6 +130,14 @@ class RoomBackend(Protocol):
         """Publish the microphone track; returns its sid, never empty. ``preconnect``: with the
         feature that makes an agent wait for the pre-connect buffer. Raises :class:`RoomError`.
         """
+
+    async def republish_microphone(self) -> None:
+        """Publish it anew, as a reconnect does, with :class:`MicrophoneRepublished`: agents take it
+        for another track and wait for its buffer. Raises :class:`RoomError`.
+        """
+
+    async def reception(self) -> Reception | None:
+        """The server's last report on our microphone track; None: there is none."""
 
     async def capture(self, pcm: bytes) -> None:
         """One block of the microphone (10 or 20 ms of int16 mono at the published rate)."""

@@ -14,7 +14,7 @@ import logging
 from typing import Any
 
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError
+from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from actors.messages import ConnectionState, Participant, ParticipantKind, RoomEnd, Track
 
@@ -28,6 +28,7 @@ from .backend import (
     ParticipantsChanged,
     RoomError,
 )
+from .loss import Reception
 from .readers import TextReaders
 from .roster import voice_of
 
@@ -39,6 +40,7 @@ CONNECT_TIMEOUT_S = 5.0
 DISCONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 10.0
 """For a text; a buffer has this for each part."""
+STATS_TIMEOUT_S = 1.0
 MAX_STREAM_BYTES = 1024 * 1024
 """Of an incoming text stream; the client ends a longer one with an error."""
 QUEUE_MS = 100
@@ -99,6 +101,7 @@ class LiveKitRoom:
         self._source: Any = None
         self._publication: Any = None
         self._rate = 0
+        self._preconnect = False
         self._state: ConnectionState = "disconnected"
         self._roster: tuple[Participant, ...] = ()
         self._lost: set[str] = set()
@@ -157,20 +160,47 @@ class LiveKitRoom:
         Without discontinuous transmission: it would leave the beginnings of words to a detector,
         and save only bandwidth; with redundancy (RED), which mends lost packets.
         """
-        self._rate = sample_rate
+        self._rate, self._preconnect = sample_rate, preconnect
         self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
+        await self._publish()
+        return str(self._publication.sid)
+
+    async def republish_microphone(self) -> None:
+        """See the protocol."""
+        before, self._publication = self._publication, None
+        try:
+            await self._participant().unpublish_track(before.sid)
+        except UnpublishTrackError as error:
+            log.warning("the old track stays", extra={"cause": reasons.scrubbed(error.message)})
+        await self._publish()
+        self._emit(MicrophoneRepublished(str(self._publication.sid)))
+
+    async def _publish(self) -> None:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         options = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True
         )
-        options.preconnect_buffer = preconnect
+        options.preconnect_buffer = self._preconnect
         try:
             self._publication = await self._participant().publish_track(track, options)
         except PublishTrackError as error:
             raise RoomError(
                 f"the microphone cannot be published: {reasons.scrubbed(error.message)}"
             ) from None
-        return str(self._publication.sid)
+
+    async def reception(self) -> Reception | None:
+        """See the protocol."""
+        if self._publication is None or self._state != "connected":
+            return None
+        try:
+            found = await asyncio.wait_for(self._publication.track.get_stats(), STATS_TIMEOUT_S)
+        except Exception:  # the client raises nothing narrower; there will be another report
+            return None
+        for each in found:
+            if each.WhichOneof("stats") == "remote_inbound_rtp":
+                remote = each.remote_inbound_rtp
+                return Reception(remote.rtc.timestamp, remote.received.packets_lost)
+        return None
 
     async def capture(self, pcm: bytes) -> None:
         """See the protocol. Waits while the client's queue is full."""

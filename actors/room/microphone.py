@@ -10,6 +10,7 @@ from typing import Any
 from actors.messages import Captured, Participant, UplinkState
 
 from .backend import RoomBackend, RoomError
+from .loss import LossWatch
 from .mic import ACK_S, MicLane
 from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, Uplink
 
@@ -26,6 +27,8 @@ BUFFER_TRIES = 3
 TRY_AGAIN_S = 0.5
 """Three tries are over before an agent's 3.0 s of waiting are."""
 REFUSED_S = 0.1
+WATCH_S = 0.25
+"""Between looks at the server's reports, which come about once a second."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 
@@ -61,7 +64,13 @@ class Microphone:
         self._spawn = spawn
         self._sending: asyncio.Task[None] | None = None
         lane.follow(-1, clock())
-        self._tasks = [spawn(self._acknowledge(), "mic ack"), spawn(self._pump(), "mic pump")]
+        self._losses = LossWatch()
+        self._connected = True
+        self._tasks = [
+            spawn(self._acknowledge(), "mic ack"),
+            spawn(self._pump(), "mic pump"),
+            spawn(self._watch(), "mic watch"),
+        ]
 
     @property
     def state(self) -> UplinkState:
@@ -97,7 +106,7 @@ class Microphone:
 
     def republished(self, sid: str) -> None:
         """Our track has a new sid."""
-        self._do(self._uplink.republished(sid, self._clock()))
+        self._do(self._uplink.republished(sid, self._clock(), self._losses.confirmed))
 
     def subscribed(self, sid: str) -> None:
         """Somebody hears it."""
@@ -109,6 +118,7 @@ class Microphone:
 
     def connection(self, *, up: bool) -> None:
         """Connected again, or reconnecting."""
+        self._connected = up
         self._do(self._uplink.connection(up, self._clock()))
 
     def discard(self) -> None:
@@ -137,6 +147,7 @@ class Microphone:
                 case Capture():
                     self._enqueue(action)
                 case SendBuffer():
+                    self._losses.begin(action.end, self._clock())
                     self._sending = self._spawn(self._send(action), "pre-connect buffer")
                 case Rewind(position):
                     self._stop_sending()
@@ -203,6 +214,27 @@ class Microphone:
             served = self._uplink.served(self._backend.queued_s, now)
             self._lane.tick(served, now, more=self.backlog_s < BACKLOG_S)
             self._do(self._uplink.tick(now))
+
+    async def _watch(self) -> None:
+        """See to it that what the network has swallowed is said again."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._uplink.state != "live" or not self._connected:
+                continue
+            reception = await self._backend.reception()
+            now = self._clock()
+            served = self._uplink.served(self._backend.queued_s, now)
+            if self._losses.look(reception, served, now):
+                await self._say_again(served - self._losses.confirmed)
+            self._do(self._uplink.connection(not self._losses.silent(self._clock()), now))
+
+    async def _say_again(self, samples: int) -> None:
+        self._losses.replayed(self._clock())
+        log.warning("speech lost on the way", extra={"again_s": round(samples / self._rate, 3)})
+        try:
+            await self._backend.republish_microphone()
+        except RoomError as error:
+            log.warning("the microphone is not published again", extra={"cause": str(error)})
 
     async def _pump(self) -> None:
         frame = int(self._rate * FRAME_S)

@@ -43,6 +43,7 @@ from .backend import (
     TextChunk,
     TextEnded,
 )
+from .loss import Reception
 from .practice_token import Place, place_of
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,16 @@ class PracticeRoom:
             raise RoomError("not connected to a room", "not-connected")
         self._rate, self._preconnect = sample_rate, preconnect
         return self._publish()
+
+    async def republish_microphone(self) -> None:
+        """See the protocol."""
+        if self._state != "connected" or not self._sid:
+            raise RoomError("not connected to a room", "not-connected")
+        self._emit(MicrophoneRepublished(self._publish()))
+
+    async def reception(self) -> Reception | None:
+        """See the protocol. A lane loses nothing, so there is nothing to report."""
+        return None
 
     def _publish(self) -> str:
         self._sid = f"TR_{secrets.token_hex(6)}"

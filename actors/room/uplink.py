@@ -143,9 +143,10 @@ class Uplink:
         self._sid = sid
         return self._advance(now)
 
-    def republished(self, sid: str, now: float) -> list[Action]:
-        """A reconnect has given our track a new sid: agents take it for another one, and it gets
-        a buffer of its own, from what has not been heard on.
+    def republished(self, sid: str, now: float, since: int = -1) -> list[Action]:
+        """Our track has a new sid: agents take it for another one, and it gets a buffer of its own,
+        from what has not been heard on. ``since``: it is known to have been heard up to there only;
+        -1: nothing is known, and what was served is believed.
         """
         self._sid = sid
         self._ready_since = None
@@ -155,8 +156,9 @@ class Uplink:
         self._keeping = self._preconnect
         if self._served < 0 or self._live:
             return []
-        self._start_at(self._served)
-        return [Rewind(self._served)]
+        position = self._served if since < 0 else min(since, self._served)
+        self._start_at(position)
+        return [Rewind(position)]
 
     def subscribed(self, sid: str, now: float) -> list[Action]:
         """Somebody has subscribed to our track (the server does not say who)."""

@@ -32,6 +32,7 @@ PROGRAMS = {
     "pulseaudio": "pulseaudio",
     "pacat": "pulseaudio-utils",
     "espeak-ng": "espeak-ng",
+    "nft": "nftables",
     "chromium": "chromium",
 }
 FILES = {"alsa-lib/libasound_module_pcm_pulse.so": "libasound2-plugins"}

@@ -32,8 +32,8 @@ class Peer:
         self.buffers: list[tuple[dict[str, str], bytes]] = []
         self.texts: list[tuple[str, str, str]] = []
         """Stream id, sender, whole text."""
-        self.heard = bytearray()
-        """PCM at 48 kHz of the first audio track."""
+        self.tracks: dict[str, bytearray] = {}
+        """PCM at 48 kHz by the sid of its track, in the order of subscription."""
         self.features: list[int] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -63,6 +63,11 @@ class Peer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kind == "agent":
             await self.source.aclose()
+
+    @property
+    def heard(self) -> bytes:
+        """PCM at 48 kHz of all audio tracks, one after the other."""
+        return b"".join(bytes(pcm) for pcm in self.tracks.values())
 
     @property
     def me(self) -> Any:
@@ -100,9 +105,10 @@ class Peer:
 
         async def read() -> None:
             stream = rtc.AudioStream(track, sample_rate=48_000, num_channels=1)
+            heard = self.tracks[publication.sid] = bytearray()
             try:
                 async for event in stream:
-                    self.heard += bytes(event.frame.data)
+                    heard += bytes(event.frame.data)
             finally:
                 await stream.aclose()
 

@@ -1,0 +1,81 @@
+"""What the network swallows of the microphone, seen in the server's reports. Pure.
+
+A connection can stand and yet lose speech: a wireless link that fades, the moment in which a
+resumed connection finds its new path (220 ms were lost so when measured, without a word of the
+client). The server says in its RTCP receiver reports, about once a second, how many packets it has
+missed. What fell into a hole that the agent's jitter buffer cannot hide is to be said again.
+
+Positions count samples (:mod:`actors.messages.audio`); times are monotonic seconds.
+"""
+
+from dataclasses import dataclass
+
+BURST = 5
+"""Packets of 20 ms missing in one report that make a hole. Single ones are mended by the redundancy
+(RED) that the track is sent with, or hidden by the jitter buffer."""
+SILENT_S = 3.0
+"""Without a report the server is taken for out of reach; three of them are overdue then."""
+PATIENCE_S = 5.0
+PATIENCE_MAX_S = 60.0
+"""Between saying things again: a bad line that loses all the time is not helped by repetition, so
+the pause doubles as long as it goes on."""
+
+
+@dataclass(frozen=True)
+class Reception:
+    """What the server has reported of our track."""
+
+    reported_at: float
+    """Another number for each report."""
+    lost: int
+    """Packets that it has missed since the track was published."""
+
+
+class LossWatch:
+    """Of one microphone; begins anew with each track that is published."""
+
+    def __init__(self) -> None:
+        self.confirmed = -1
+        """Before this position no hole is known; -1: nothing is known yet."""
+        self._served = -1
+        self._reported_at: float | None = None
+        self._heard_at = 0.0
+        self._lost = 0
+        self._hole = False
+        self._patience_s = PATIENCE_S
+        self._replayed_at: float | None = None
+
+    def begin(self, position: int, now: float) -> None:
+        """A track goes live at ``position``; reports of an earlier one count no more."""
+        self.confirmed = self._served = position
+        self._reported_at, self._lost, self._hole = None, 0, False
+        self._heard_at = now
+
+    def look(self, reception: Reception | None, served: int, now: float) -> bool:
+        """The newest report; ``served``: what has left this machine by now. Returns whether what
+        follows :attr:`confirmed` should be said again.
+        """
+        if reception is not None and reception.reported_at != self._reported_at:
+            self._report(reception, now)
+        # A report is up to one look old: what was sent since the last look is not yet in it.
+        self._served = served
+        return self._hole and self._may_replay(now)
+
+    def _report(self, reception: Reception, now: float) -> None:
+        self._hole = self._hole or reception.lost - self._lost >= BURST
+        self._reported_at, self._lost, self._heard_at = reception.reported_at, reception.lost, now
+        if not self._hole:
+            self.confirmed = max(self.confirmed, self._served)
+
+    def _may_replay(self, now: float) -> bool:
+        return self._replayed_at is None or now - self._replayed_at >= self._patience_s
+
+    def replayed(self, now: float) -> None:
+        """It is being said again."""
+        soon = self._replayed_at is not None and now - self._replayed_at < 2 * self._patience_s
+        self._patience_s = min(2 * self._patience_s, PATIENCE_MAX_S) if soon else PATIENCE_S
+        self._replayed_at = now
+
+    def silent(self, now: float) -> bool:
+        """There were reports, and they have stopped."""
+        return self._reported_at is not None and now - self._heard_at > SILENT_S

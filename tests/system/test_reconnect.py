@@ -1,0 +1,167 @@
+"""The client's own resumes and full reconnects in the middle of speech: every word is heard."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from livekit import rtc
+
+from actors.messages import Captured, JoinRoom, TextStream
+from actors.messages.codec import decode as decode_frame
+from actors.messages.codec import encode
+from actors.room.call import Call
+from actors.room.livekit_room import LiveKitRoom
+from actors.room.mic import MicLane
+from actors.room.microphone import Microphone
+from actors.room.speaker import SpeakerLane
+from actors.room.uplink import Uplink
+from actors.runtime.bus import Bus
+from tests.children import DEADLINE_S
+from tests.peers.coded_signal import Heard, decode, generate
+from tests.peers.livekit_server import LiveKitServer
+
+from .fake_audio import RATE, FakeAudio
+from .room_peer import Peer, token_of
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+T = TypeVar("T")
+BLOCKS = 80
+SIGNAL = generate(BLOCKS, RATE).astype("<i2").tobytes()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> None:
+    """Instead of the check of all tests: the client's native half keeps threads, event
+    descriptors and pooled connections for the life of the process.
+    """
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+class Talk:
+    """A joined call in this process, so that its client can be told to fail; the tape is fake."""
+
+    def __init__(self, runtime_dir: Path, server: LiveKitServer) -> None:
+        self._server = server
+        self._dir = runtime_dir
+        self.room_name = f"room-{uuid4()}"
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._bus = Bus(self._dir)
+        self.audio = FakeAudio(self._bus, SIGNAL)
+        self._lane = self._bus.connect("dealer", "mic", self._on_mic, identity="room")
+        token = token_of(self._server, self.room_name, "terminal")
+        order = JoinRoom("conversation", self._server.url, token, True, True)
+        self.call = Call(order, LiveKitRoom, self, SpeakerLane(lambda _: True))
+        lane = MicLane(
+            lambda follow: self._lane.send(encode(follow, kind="tell", sender="room", to="audio"))
+        )
+        self.microphone = Microphone(
+            self.call.backend, Uplink(RATE), lane, RATE, self._spawn, self.call_changed
+        )
+        self.call.microphone = self.microphone
+        await self.call.join(order, RATE)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.audio.stop()
+        self.call.close("")
+        await self.call.leave()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._bus.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], _name: str) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _on_mic(self, _peer: bytes, frame: bytes) -> None:
+        run = decode_frame(frame).message
+        assert isinstance(run, Captured)
+        self.microphone.captured(run)
+
+    def call_changed(self) -> None:
+        """As an outlet."""
+
+    def text(self, stream: TextStream) -> None:
+        """As an outlet."""
+
+    async def simulate(self, scenario: "rtc.SimulateScenarioKind.ValueType") -> None:
+        assert isinstance(self.call.backend, LiveKitRoom)
+        await self.call.backend._room.simulate_scenario(scenario)
+
+
+async def until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+class Ear:
+    """What an agent makes of it, in the order in which it hears it: each track's buffer goes ahead
+    of the track.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+
+    def pcm(self) -> bytes:
+        tracks = self.peer.tracks
+        buffers = {attributes["trackId"]: content for attributes, content in self.peer.buffers}
+        return b"".join(buffers.get(sid, b"") + bytes(heard) for sid, heard in tracks.items())
+
+    def heard(self) -> Heard:
+        return decode(np.frombuffer(self.pcm(), "<i2"), RATE)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
+     rtc.SimulateScenarioKind.SIMULATE_SERVER_LEAVE,
+     rtc.SimulateScenarioKind.SIMULATE_NODE_FAILURE,
+     rtc.SimulateScenarioKind.SIMULATE_MIGRATION,
+     rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT],
+    ids=lambda kind: rtc.SimulateScenarioKind.Name(kind).removeprefix("SIMULATE_").lower(),
+)  # fmt: skip
+def test_what_is_said_while_the_client_reconnects_is_heard(
+    runtime_dir: Path, server: LiveKitServer, scenario: "rtc.SimulateScenarioKind.ValueType"
+) -> None:
+    async def play() -> None:
+        async with (
+            Talk(runtime_dir, server) as talk,
+            Peer(server, talk.room_name) as peer,
+        ):
+            await peer.me.set_attributes({"lk.agent.state": "listening"})
+            talk.audio.record()
+            await until(lambda: talk.microphone.state == "live")
+            await until(lambda: talk.audio.captured > 3 * RATE)
+            with suppress(RuntimeError):  # told so when the scenario ends its own connection
+                await talk.simulate(scenario)
+            await until(lambda: talk.audio.served * 2 >= len(SIGNAL), 40)
+            ear = Ear(peer)
+            await until(lambda: BLOCKS - 1 in ear.heard().blocks)
+            heard = ear.heard()
+            print(scenario, heard.missing(BLOCKS), heard.seams)
+            assert heard.missing(BLOCKS - 1) == (), heard.seams
+
+    asyncio.run(play())
