@@ -3,13 +3,13 @@
 import asyncio
 import difflib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from .playback import Playback
-from .source import DeviceError, OnBlock, OnLost
+from .source import DeviceError, OnBlock, OnLost, OnPlayed, clock
 
 try:
     import sounddevice
@@ -110,7 +110,7 @@ class Microphone:
 
     def _callback(self, block: Any, _frames: int, _time: Any, status: Any) -> None:
         self.overflows += bool(status.input_overflow)
-        self._loop.call_soon_threadsafe(self._on_block, bytes(block))
+        self._loop.call_soon_threadsafe(self._on_block, bytes(block), clock())
 
     def _finished(self) -> None:
         if not self._closing.is_set():
@@ -126,12 +126,10 @@ class Speaker:
         sample_rate: int,
         block_ms: int,
         playback: Playback,
-        on_played: Callable[[bytes], None],
+        on_played: OnPlayed,
         on_lost: OnLost,
     ) -> None:
-        """Open it. ``on_played`` is called, in the device's thread, with all that the device has
-        taken, its silence included. Raises :class:`DeviceError`.
-        """
+        """Open it. Raises :class:`DeviceError`."""
         self._loop = asyncio.get_running_loop()
         self._playback = playback
         self._on_played = on_played

@@ -2,11 +2,12 @@
 
 import asyncio
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from .source import DeviceError, OnBlock
+from .source import DeviceError, OnBlock, clock
 
 MAX_BYTES = 64 * 1024 * 1024
 """11 minutes at 48 kHz; a file of another rate takes eight times its size while it is loaded."""
@@ -60,7 +61,14 @@ class FileSource:
     """Blocks by the loop's clock; silence before ``begin`` and after the end."""
 
     def __init__(
-        self, path: Path, sample_rate: int, block_ms: int, *, loop: bool, on_block: OnBlock
+        self,
+        path: Path,
+        sample_rate: int,
+        block_ms: int,
+        *,
+        loop: bool,
+        on_block: OnBlock,
+        clock: Callable[[], float] = clock,
     ) -> None:
         """Load it. Raises :class:`DeviceError`."""
         self.name = f"file:{path}"
@@ -70,6 +78,7 @@ class FileSource:
         self._period = block_ms / 1000
         self._repeat = loop and bool(self._pcm)
         self._on_block = on_block
+        self._clock = clock
         self._at: int | None = None
         self._loop = asyncio.get_running_loop()
         self._due = self._loop.time() + self._period
@@ -78,6 +87,9 @@ class FileSource:
     def begin(self, spoken: int = 0) -> None:
         """Speak it, from where its speaker is after so many samples."""
         self._at = 2 * spoken
+        self._timer.cancel()
+        self._due = self._loop.time() + self._period
+        self._timer = self._loop.call_at(self._due, self._tick)
 
     def close(self) -> None:
         """Stop."""
@@ -86,10 +98,11 @@ class FileSource:
     def _tick(self) -> None:
         # Every block that is due, by the clock: a late loop catches up, nothing drifts.
         for _ in range(CATCH_UP):
-            if self._due > self._loop.time():
+            late = self._loop.time() - self._due
+            if late < 0:
                 break
             self._due += self._period
-            self._on_block(self._next())
+            self._on_block(self._next(), self._clock() - late)
         self._timer = self._loop.call_at(self._due, self._tick)
 
     def _next(self) -> bytes:

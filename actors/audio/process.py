@@ -1,7 +1,6 @@
 """The audio process: devices and tape on one side, the two lanes to the room on the other."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
 from .playback import MAX_S, RATE, Playback
 from .recorder import Recorder
-from .source import DeviceError, Sink, Source, open_sink, open_source
+from .source import DeviceError, Sink, Source, clock, open_sink, open_source
 from .tape import Tape, TapeError
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ _DEAF_LEVELS = 10
 slept is not taken for a microphone that is broken."""
 _VOICE_BYTES = 2 * round(MAX_S * RATE)
 """Of one message: what can wait to be played."""
-
-
-def _now() -> float:
-    """Goes on while the machine sleeps, and across processes: the gap of a restart is real."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _boot() -> str:
@@ -124,9 +118,9 @@ class Audio(Actor):
             ) from cause
 
     def _restore(self) -> None:
-        self._recorder.restore(_now(), same_terminal=self.incarnation > 1)
+        self._recorder.restore(clock(), same_terminal=self.incarnation > 1)
         if self._source is not None and self._recorder.is_on:
-            self._source.begin(self._recorder.spoken(_now()))
+            self._source.begin(self._recorder.spoken(clock()))
 
     def _lost(self, reason: str) -> None:
         """PortAudio's list of devices is frozen in a process: the way back is a new one."""
@@ -134,7 +128,7 @@ class Audio(Actor):
 
     # -- samples ---------------------------------------------------------------------------------
 
-    def _on_block(self, pcm: bytes) -> None:
+    def _on_block(self, pcm: bytes, given_at: float) -> None:
         self._block_at = self.loop_time()
         self._blocks += 1
         if not self._recorder.is_on:
@@ -146,7 +140,7 @@ class Audio(Actor):
         self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         assert self._source is not None
         resuming = self._recorder.resuming
-        position = self._recorder.block(pcm, _now(), self._source.latency_s)
+        position = self._recorder.block(pcm, given_at, self._source.latency_s)
         if resuming:
             self.log.warning("recording resumed", extra={"gap_samples": self._recorder.missed})
         if position is not None and self._first_block is not None and not self._first_block.done():
@@ -204,7 +198,7 @@ class Audio(Actor):
                 self._playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
-                self._recorder.mute(muted, _now())
+                self._recorder.mute(muted, clock())
                 self._publish()
         return None
 
@@ -212,11 +206,11 @@ class Audio(Actor):
         if self._source is None:
             raise OrderFailed("no-microphone", "there is no microphone", "set [audio] input")
         try:
-            goes_on = self._recorder.start(order.conversation, _now(), resume=order.resume)
+            goes_on = self._recorder.start(order.conversation, clock(), resume=order.resume)
         except ValueError as impossible:
             raise OrderFailed("invalid", str(impossible)) from None
         if self._recorder.resuming or not goes_on:
-            self._source.begin(self._recorder.spoken(_now()))
+            self._source.begin(self._recorder.spoken(clock()))
         self._first_block = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(self._first_block, _FIRST_BLOCK_S)
@@ -269,7 +263,7 @@ class Audio(Actor):
             blocks = self._blocks
             if self._source is not None and deaf >= _DEAF_LEVELS:
                 raise RuntimeError(f"no samples from {self._source.name} for {_LEVEL_S * deaf:g} s")
-            if self._recorder.expire(_now()):
+            if self._recorder.expire(clock()):
                 self._publish()
             if self._recorder.is_on:
                 self.publish_level(AudioLevel(self._levels[0], self._levels[1]))

@@ -1,6 +1,6 @@
 """What goes on the tape, and what does not. Pure: told blocks, orders and the time.
 
-Times are CLOCK_BOOTTIME seconds: they go on while the machine sleeps, and across processes.
+Times are seconds of :func:`.source.clock`, which goes on across processes.
 """
 
 import math
@@ -17,6 +17,7 @@ class Recorder:
         self.resuming = False
         """With the next block it goes on after a restart: then it is known what was missed."""
         self._unmuted_at = -math.inf
+        self._began_at = -math.inf
         self.missed = 0
         """Samples of the gap with which it went on after a restart."""
 
@@ -59,6 +60,7 @@ class Recorder:
             self.resuming = not header.recording or self.resuming
             return True
         self._tape.begin(conversation, now)
+        self._began_at = now
         self.resuming = False
         return False
 
@@ -84,15 +86,15 @@ class Recorder:
         since = (now - header.written_at) * self._rate if self.resuming else 0.0
         return header.end - header.start + max(0, round(since))
 
-    def block(self, pcm: bytes, now: float, age_s: float) -> int | None:
-        """A block that has just come, and how old its first sample is; returns its position on the
-        tape, None: it is not wanted.
+    def block(self, pcm: bytes, given_at: float, age_s: float) -> int | None:
+        """A block, when the device gave it, and how old its first sample was then; returns its
+        position on the tape, None: it is not wanted.
         """
-        if not self.is_on:
+        if not self.is_on or given_at <= self._began_at:
             return None
-        if self.muted or now - age_s < self._unmuted_at:
+        if self.muted or given_at - age_s < self._unmuted_at:
             pcm = bytes(len(pcm))  # nothing that was said leaves this function
         if self.resuming:
             self.resuming = False
-            self.missed = self._tape.resume(now - len(pcm) / SAMPLE / self._rate)
-        return self._tape.append(pcm, now)
+            self.missed = self._tape.resume(given_at - len(pcm) / SAMPLE / self._rate)
+        return self._tape.append(pcm, given_at)

@@ -1,5 +1,6 @@
 """Where samples come from and go to, whatever it is."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -8,14 +9,21 @@ from actors.settings.model import Audio
 
 from .playback import RATE, Playback
 
-OnBlock = Callable[[bytes], None]
-"""Called in the loop with each block: int16 mono at the terminal's rate."""
+OnBlock = Callable[[bytes, float], None]
+"""Called in the loop with each block, int16 mono at the terminal's rate, and when the device gave
+it, however late the loop is: seconds of :func:`clock`."""
 
 OnPlayed = Callable[[bytes], None]
 """Called in the device's thread with all that it has taken, its silence included."""
 
 OnLost = Callable[[str], None]
 """Called in the loop, once, when the device is gone, with the reason."""
+
+
+def clock() -> float:
+    """CLOCK_BOOTTIME: it goes on while the machine sleeps, and across processes."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 _FILE = "file:"
 _NONE = "none"

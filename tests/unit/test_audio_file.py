@@ -163,11 +163,13 @@ class Tap:
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
         self.blocks: list[tuple[float, bytes]] = []
-        options = {"loop": False} | options
+        self.given_at: list[float] = []
+        options = {"loop": False, "clock": self.loop.time} | options
         self.source = FileSource(path, RATE, BLOCK_MS, on_block=self._on_block, **options)
 
-    def _on_block(self, pcm: bytes) -> None:
+    def _on_block(self, pcm: bytes, given_at: float) -> None:
         assert len(pcm) == 2 * BLOCK
+        self.given_at.append(given_at - self.began)
         self.blocks.append((round(self.loop.time() - self.began, 6), pcm))
 
     @property
@@ -182,7 +184,7 @@ def test_it_is_silent_until_it_begins_and_after_its_end(path: Path) -> None:
         tap = Tap(path)
         await asyncio.sleep(2.5 * BLOCK_S)
         tap.source.begin()
-        await asyncio.sleep(5 * BLOCK_S)
+        await asyncio.sleep(5.5 * BLOCK_S)
         tap.source.close()
         silence = [0] * BLOCK
         spoken = [*range(1, 2 * BLOCK + 6), *[0] * (BLOCK - 5)]
@@ -206,6 +208,21 @@ def test_each_block_comes_when_it_has_been_spoken(path: Path) -> None:
     run(scenario())
 
 
+def test_its_first_block_is_there_when_it_has_been_spoken(path: Path) -> None:
+    write(path, ramp(BLOCK).tobytes())
+
+    async def scenario() -> None:
+        tap = Tap(path)
+        await asyncio.sleep(0.7 * BLOCK_S)
+        tap.source.begin()
+        await asyncio.sleep(1.1 * BLOCK_S)
+        tap.source.close()
+        assert tap.samples == list(range(1, BLOCK + 1))
+        assert tap.given_at == pytest.approx([1.7 * BLOCK_S], abs=1e-3)
+
+    run(scenario())
+
+
 def test_a_late_loop_catches_up_by_the_clock(path: Path) -> None:
     write(path, ramp(30 * BLOCK).tobytes())
 
@@ -219,6 +236,8 @@ def test_a_late_loop_catches_up_by_the_clock(path: Path) -> None:
         tap.source.close()
         assert len(tap.blocks) == 11
         assert tap.samples == list(range(1, 11 * BLOCK + 1))
+        due = [BLOCK_S * n for n in range(1, 12)]
+        assert tap.given_at == pytest.approx(due, abs=1e-3), "they do not say when they were due"
 
     run(scenario())
 

@@ -84,6 +84,13 @@ def test_a_new_conversation_leaves_nothing_of_the_one_before(bench: Bench) -> No
     assert not any(bench.path.read_bytes()[4096:])
 
 
+def test_what_was_said_before_it_began_is_not_recorded_however_late_it_comes(bench: Bench) -> None:
+    bench.recorder.start("c", bench.now, resume=False)
+    assert bench.recorder.block(WORDS, bench.now, BLOCK_S) is None
+    assert bench.recorder.block(WORDS, bench.now - 1, BLOCK_S) is None
+    assert bench.recorder.block(WORDS, bench.now + BLOCK_S, BLOCK_S) == 0
+
+
 # -- mute ------------------------------------------------------------------------------------------
 
 
