@@ -83,7 +83,8 @@ class Microphone:
         self._on_block = on_block
         self._on_lost = on_lost
         self._closing = threading.Event()
-        self.latency_s = block_ms / 1000
+        self._block_s = block_ms / 1000
+        self.latency_s = self._block_s
         """How old the first sample of a block is when it arrives, as the device says."""
         self.overflows = 0
         """Times that samples were lost because they were not fetched."""
@@ -97,7 +98,6 @@ class Microphone:
             self._finished,
         )
         self.name = _name_of(self._stream)
-        self.latency_s = max(self.latency_s, self._stream.latency)
         _start(self._stream, "input", wanted)
 
     def begin(self, spoken: int = 0) -> None:
@@ -108,7 +108,9 @@ class Microphone:
         self._closing.set()
         _close(self._stream)
 
-    def _callback(self, block: Any, _frames: int, _time: Any, status: Any) -> None:
+    def _callback(self, block: Any, _frames: int, times: Any, status: Any) -> None:
+        # Some systems tell the age of the last sample here.
+        self.latency_s = max(self._block_s, times.currentTime - times.inputBufferAdcTime)
         self.overflows += bool(status.input_overflow)
         self._loop.call_soon_threadsafe(self._on_block, bytes(block), clock())
 
@@ -135,6 +137,8 @@ class Speaker:
         self._on_played = on_played
         self._on_lost = on_lost
         self._closing = threading.Event()
+        self.latency_s = 0.0
+        """Until what it has just taken is heard, as the device says."""
         self._stream = _open(
             sounddevice.RawOutputStream,
             "output",
@@ -145,8 +149,6 @@ class Speaker:
             self._finished,
         )
         self.name = _name_of(self._stream)
-        self.latency_s: float = self._stream.latency
-        """Until what it has taken is heard, as the device says."""
         _start(self._stream, "output", wanted)
 
     def close(self) -> None:
@@ -154,7 +156,8 @@ class Speaker:
         self._closing.set()
         _close(self._stream)
 
-    def _callback(self, block: Any, frames: int, _time: Any, _status: Any) -> None:
+    def _callback(self, block: Any, frames: int, times: Any, _status: Any) -> None:
+        self.latency_s = max(0.0, times.outputBufferDacTime - times.currentTime)
         pcm = self._playback.read(frames)
         block[:] = pcm
         self._on_played(pcm)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from .processing import Processing
 
 FOLLOWER = "room"
-_FIRST_BLOCK_S = 2.0
-"""Until a recording that was ordered must have its first samples."""
+_FIRST_BLOCK_S = 1.5
+"""Until a recording that was ordered must have its first samples; whoever ordered it is answered
+before this process ends for want of them."""
 _LEVEL_S = 0.2
 _QUIET_S = 1.0
 """Without a block, until the health says so."""
@@ -109,7 +110,6 @@ class Audio(Actor):
                 echo_cancellation=audio.echo_cancellation,
                 noise_suppression=audio.noise_suppression,
                 auto_gain=audio.auto_gain,
-                delay_s=sum(end.latency_s for end in (self._source, self._sink) if end),
             )
         except ImportError as cause:
             raise DeviceError(
@@ -135,10 +135,11 @@ class Audio(Actor):
             if self._processing is not None:
                 self._processing.pause()
             return
-        if self._processing is not None:
-            pcm = self._processing.captured(pcm)
-        self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         assert self._source is not None
+        if self._processing is not None:
+            played_s = self._sink.latency_s if self._sink else 0.0
+            pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
+        self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         resuming = self._recorder.resuming
         position = self._recorder.block(pcm, given_at, self._source.latency_s)
         if resuming:

@@ -19,12 +19,7 @@ logging.getLogger("livekit").setLevel(logging.WARNING)
 
 
 class Processing:
-    """Of one microphone at ``sample_rate`` and one loudspeaker at 48 kHz, both int16 mono.
-
-    ``delay_s``: from a sample's being taken by the loudspeaker until its echo is in a block of the
-    microphone, as the devices tell. It helps the canceller in its first second; later it knows
-    better.
-    """
+    """Of one microphone at ``sample_rate`` and one loudspeaker at 48 kHz, both int16 mono."""
 
     def __init__(
         self,
@@ -33,12 +28,10 @@ class Processing:
         echo_cancellation: bool,
         noise_suppression: bool,
         auto_gain: bool,
-        delay_s: float = 0.0,
     ) -> None:
         """Load the native client. Raises ImportError where there is none for this machine."""
         self._rate = sample_rate
         self._frame = 2 * sample_rate * FRAME_MS // 1000
-        self._delay_ms = max(0, min(round(delay_s * 1000), MAX_DELAY_MS))
         self._cancels = echo_cancellation
         self._far_end = FarEnd(2 * FAR_RATE * FRAME_MS // 1000, FRAME_MS / 1000)
         self._module = rtc.AudioProcessingModule(
@@ -52,27 +45,31 @@ class Processing:
         if self._cancels:
             self._far_end.played(pcm)
 
-    def captured(self, pcm: bytes) -> bytes:
+    def captured(self, pcm: bytes, delay_s: float = 0.0) -> bytes:
         """A block of the microphone, made clean; as long as it was.
+
+        ``delay_s``: from a sample's being taken by the loudspeaker until its echo is here, as the
+        devices tell. It helps the canceller in its first second; later it knows better.
 
         Raises ValueError when it is no whole number of 10 ms.
         """
         if len(pcm) % self._frame:
             raise ValueError(f"{len(pcm)} bytes are no whole number of {FRAME_MS} ms")
+        delay_ms = max(0, min(round(delay_s * 1000), MAX_DELAY_MS))
         clean = bytearray()
         for begin in range(0, len(pcm), self._frame):
-            clean += self._clean(pcm[begin : begin + self._frame])
+            clean += self._clean(pcm[begin : begin + self._frame], delay_ms)
         return bytes(clean)
 
     def pause(self) -> None:
         """This block is of no interest to anyone."""
         self._far_end.forget()
 
-    def _clean(self, pcm: bytes) -> bytearray:
+    def _clean(self, pcm: bytes, delay_ms: int) -> bytearray:
         if self._cancels:
             for far in self._far_end.before_next():
                 self._module.process_reverse_stream(_as_frame(bytearray(far), FAR_RATE))
-            self._module.set_stream_delay_ms(self._delay_ms)
+            self._module.set_stream_delay_ms(delay_ms)
         near = bytearray(pcm)
         self._module.process_stream(_as_frame(near, self._rate))
         return near

@@ -4,52 +4,35 @@ import asyncio
 import random
 import resource
 import wave
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from actors.audio.header import SLOTS, Header, newest
 from actors.messages import (
-    AudioLevel,
-    AudioState,
     Done,
     Follow,
     Hush,
     Message,
-    RecordingStarted,
     SetMuted,
     Spoken,
-    StartFailed,
     StartRecording,
     Stop,
     StopRecording,
 )
 from actors.messages.codec import encode
-from actors.runtime.bus import Bus
-from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
-from actors.settings import Settings
-from tests.children import DEADLINE_S, Children
-from tests.fake_room import FakeRoom
+from tests.audio_bench import Bench
 
 pytestmark = pytest.mark.process
-
-ROUTER = "actors.router.process:Router"
-AUDIO = "actors.audio.process:Audio"
 
 RATE = 16_000
 BLOCK = RATE // 50
 PERIOD = 65_535
 """Samples of the file: each tells its place in it, and none is zero."""
-
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -68,98 +51,9 @@ def places(pcm: NDArray[np.int16]) -> NDArray[np.int64]:
     return pcm.view(np.uint16).astype(np.int64) - 1
 
 
-class Bench:
-    """Router and audio as processes, the session's orders and a room's ears."""
-
-    def __init__(self, runtime_dir: Path, **audio: Any) -> None:
-        defaults = {"sample_rate": RATE, "tape_seconds": 10, "output": "none", "loop": True}
-        self.runtime_dir = runtime_dir
-        settings = msgspec.convert({"audio": defaults | audio}, Settings)
-        self.children = Children(runtime_dir, settings)
-        self.client = Client(
-            runtime_dir, subscribes=(AudioState, AudioLevel), on_message=self._on_message
-        )
-        self.states: list[AudioState] = []
-        self.levels: list[AudioLevel] = []
-        self._news = asyncio.Event()
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.children)
-            await self.children.start("router", ROUTER)
-            await stack.enter_async_context(self.client)
-            bus = Bus(self.runtime_dir)
-            stack.callback(bus.close)
-            self.room = FakeRoom(bus)
-            stack.push_async_callback(self.room.close)
-            self.bus = bus
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._stack.__aexit__(kind, error, traceback)
-
-    def _on_message(self, message: Message, _sender: str) -> None:
-        match message:
-            case AudioState():
-                self.states.append(message)
-            case AudioLevel():
-                self.levels.append(message)
-        self._news.set()
-
-    async def until(self, condition: Callable[[], T | None]) -> T:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                self._news.clear()
-                if (value := condition()) is not None:
-                    return value
-                await self._news.wait()
-
-    async def start(self) -> int:
-        """Audio, for the first time or again; the room is told as its host would tell it."""
-        self.states.clear()
-        pid = await self.children.start("audio", AUDIO)
-        self.room.audio_up()
-        return pid
-
-    async def refused(self) -> StartFailed:
-        """Audio, which cannot start."""
-        await self.children.launch("audio", AUDIO)
-        heard = self.children.heard
-        failed = await self.children.until(
-            lambda: next((said for _, said in heard if isinstance(said, StartFailed)), None)
-        )
-        assert await self.children.exit_code("audio") == 3
-        return failed
-
-    async def state(self) -> AudioState:
-        """The last one that was published by this process."""
-        return await self.until(lambda: self.states[-1] if self.states else None)
-
-    async def order(self, message: Message) -> Message:
-        return await self.client.ask("audio", message, timeout_s=DEADLINE_S)
-
-    async def record(self, conversation: str = "c1", *, resume: bool = False) -> int:
-        """Start; returns the first position."""
-        answer = await self.order(StartRecording(conversation, resume))
-        assert isinstance(answer, RecordingStarted)
-        assert answer.sample_rate == RATE
-        return answer.position
-
-    @property
-    def tape(self) -> Header:
-        header = newest((self.runtime_dir / "tape").read_bytes()[:SLOTS])
-        assert header is not None
-        return header
-
-    def words_on_tape(self) -> bool:
-        return any((self.runtime_dir / "tape").read_bytes()[SLOTS:])
+def bench_with(runtime_dir: Path, **audio: Any) -> Bench:
+    """Of 16 kHz and without a loudspeaker; a file goes round and round."""
+    return Bench(runtime_dir, **{"sample_rate": RATE, "output": "none", "loop": True} | audio)
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -173,7 +67,7 @@ def test_the_room_gets_exactly_the_samples_of_the_file_in_order(
     runtime_dir: Path, speech: Path
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             assert bench.tape.end > start, "answered before anything was recorded"
@@ -191,7 +85,7 @@ def test_a_room_that_comes_late_gets_what_it_has_missed_first(
     runtime_dir: Path, speech: Path
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
@@ -211,7 +105,7 @@ def test_stopped_nothing_comes_any_more_and_nothing_is_left(
     runtime_dir: Path, speech: Path
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             assert not (await bench.state()).recording
             assert not bench.words_on_tape()
@@ -243,7 +137,7 @@ def test_stopped_nothing_comes_any_more_and_nothing_is_left(
 
 def test_levels_come_while_it_records(runtime_dir: Path, speech: Path) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             await bench.record()
             level = await bench.until(lambda: bench.levels[0] if bench.levels else None)
@@ -268,7 +162,7 @@ def test_with_processing_every_position_comes_and_it_sounds_like_the_file(
             wav.setframerate(RATE)
             wav.writeframes(hum.astype("<i2").tobytes())
         options = {"echo_cancellation": True, "auto_gain": True}
-        async with Bench(runtime_dir, input=f"file:{path}", **options) as bench:
+        async with bench_with(runtime_dir, input=f"file:{path}", **options) as bench:
             pid = await bench.start()
             assert "liblivekit_ffi" in Path(f"/proc/{pid}/maps").read_text()
             start = await bench.record()
@@ -287,7 +181,7 @@ def test_without_processing_the_native_client_is_not_loaded(
     runtime_dir: Path, speech: Path
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             maps = Path(f"/proc/{await bench.start()}/maps").read_text()
             assert "livekit" not in maps
             assert "portaudio" not in maps
@@ -303,7 +197,7 @@ def test_killed_in_the_middle_the_tape_goes_on_with_a_gap_of_known_length(
 ) -> None:
     async def scenario() -> None:
         chance = random.Random(6)
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
@@ -329,7 +223,7 @@ def test_killed_in_the_middle_the_tape_goes_on_with_a_gap_of_known_length(
 
 def test_killed_while_muted_the_microphone_stays_off(runtime_dir: Path, speech: Path) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             await bench.record()
             bench.room.follow()
@@ -359,7 +253,7 @@ def test_another_terminal_is_still_muted_but_records_only_by_order(
     runtime_dir: Path, speech: Path
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
@@ -369,7 +263,7 @@ def test_another_terminal_is_still_muted_but_records_only_by_order(
             await bench.room.receive(bench.room.end + RATE // 4)
             await bench.children.kill("audio")
         end = bench.tape.end
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             state = await bench.state()
             assert (state.muted, state.recording, state.conversation) == (True, False, "c1")
@@ -411,7 +305,7 @@ def test_garbage_on_both_lanes_changes_nothing(runtime_dir: Path, speech: Path) 
     ]
 
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
@@ -442,7 +336,7 @@ def test_an_impossible_conversation_is_refused_and_the_other_goes_on(
     runtime_dir: Path, speech: Path, conversation: str
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
@@ -458,7 +352,7 @@ def test_an_impossible_conversation_is_refused_and_the_other_goes_on(
 
 def test_without_a_microphone_it_runs_but_does_not_record(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input="none") as bench:
+        async with bench_with(runtime_dir, input="none") as bench:
             await bench.start()
             with pytest.raises(OrderFailed) as refused:
                 await bench.order(StartRecording("c1"))
@@ -489,7 +383,7 @@ def test_a_device_that_cannot_be_opened_is_told_with_a_remedy(
     runtime_dir: Path, audio: dict[str, str], reason: str, remedy: str
 ) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, **audio) as bench:
+        async with bench_with(runtime_dir, **audio) as bench:
             failed = await bench.refused()
             assert reason in failed.error
             assert remedy in failed.remedy
@@ -500,7 +394,7 @@ def test_a_device_that_cannot_be_opened_is_told_with_a_remedy(
 
 def test_a_full_disk_is_told_with_a_remedy(runtime_dir: Path, speech: Path) -> None:
     async def scenario() -> None:
-        async with Bench(runtime_dir, input=f"file:{speech}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
             soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))  # for what is started now
             try:
@@ -523,7 +417,7 @@ def test_an_unreadable_microphone_does_not_make_a_conversation_that_was_cut_off_
     async def scenario() -> None:
         path = runtime_dir / "speech.wav"
         path.write_bytes(speech.read_bytes())
-        async with Bench(runtime_dir, input=f"file:{path}") as bench:
+        async with bench_with(runtime_dir, input=f"file:{path}") as bench:
             await bench.start()
             start = await bench.record()
             bench.room.follow()
