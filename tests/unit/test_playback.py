@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.audio.meter import SILENCE_DBFS, rms_dbfs
@@ -42,6 +42,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_samples_are_heard_whole_once_and_in_order(steps: list[Step]) -> None:
     playback = Playback(RATE)
@@ -68,6 +69,7 @@ def test_samples_are_heard_whole_once_and_in_order(steps: list[Step]) -> None:
                 heard += new
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_every_sample_is_heard_or_counted(steps: list[Step]) -> None:
     playback = Playback(RATE)
@@ -162,6 +164,7 @@ def test_the_meter_shows_decibels_below_full_scale(raw: bytes, dbfs: float) -> N
     assert rms_dbfs(raw) == pytest.approx(dbfs, abs=0.01)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000))
 def test_the_meter_takes_any_bytes(raw: bytes) -> None:
     assert SILENCE_DBFS <= rms_dbfs(raw) <= 0.0

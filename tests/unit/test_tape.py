@@ -428,6 +428,7 @@ def test_an_id_that_does_not_fit_is_refused_and_changes_nothing(tmp_path: Path, 
 # -- headers ---------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(0, SLOT - 1), st.integers(1, 255))
 def test_a_damaged_slot_is_never_taken_for_whole(at: int, flips: int) -> None:
     header = Header(48_000, 480_000, 5, "c" * 64, 10, 90, 50, 1.5, True, (Gap(20, 3),), True, 10)
@@ -437,6 +438,7 @@ def test_a_damaged_slot_is_never_taken_for_whole(at: int, flips: int) -> None:
         assert unpack(bytes(damaged)) in (None, unpack(slot))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=SLOT), st.sampled_from([b"", b"callpnt1", b"callpnt2"]))
 def test_any_bytes_are_a_header_or_none(garbage: bytes, magic: bytes) -> None:
     assert unpack(magic + garbage) is None
