@@ -27,26 +27,31 @@ class Follower:
     def follow(self, follow: Follow) -> None:
         """A word of the room: a new stream, or how far it has got."""
         self._tape.serve(follow.served)
-        start = follow.next if follow.next >= 0 else self._tape.header.served
         if follow.stream != self._stream:
             self._stream = follow.stream
-            self._next = self._acknowledged = max(start, self._tape.header.start)
+            self._next = self._acknowledged = self._place(follow.next)
         else:
-            self._acknowledged = max(self._acknowledged, follow.next)
+            self._acknowledged = max(self._acknowledged, min(follow.next, self._next))
+
+    def _place(self, wanted: int) -> int:
+        """Where a stream begins. A position that this conversation does not have is of another
+        one, or of a tape that is gone: then it is what nobody has heard.
+        """
+        header = self._tape.header
+        return wanted if header.start <= wanted <= header.end else header.served
 
     def due(self) -> Iterator[Captured]:
-        """What can be sent now, in order."""
+        """What can be sent now, in order. A run counts as sent once the next one is asked for."""
         if not self._stream:
             return
-        if self._next < self._tape.header.start:  # another conversation has begun
-            self._next = self._acknowledged = self._tape.header.start
+        header = self._tape.header
+        if self._next < header.start:  # another conversation has begun
+            self._next = self._acknowledged = header.start
         while self._next - self._acknowledged < self._window:
             run = self._tape.read(self._next, self._chunk)
             if run is None:
                 return
-            yield Captured(
-                self._stream, run.position, self._tape.header.sample_rate, run.pcm, run.gap
-            )
+            yield Captured(self._stream, run.position, header.sample_rate, run.pcm, run.gap)
             self._next = run.end
             if run.gap:  # a gap takes no room in any queue
                 self._acknowledged += run.gap

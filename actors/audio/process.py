@@ -1,8 +1,8 @@
-"""The audio process: device and tape on one side, the two lanes to the room on the other."""
+"""The audio process: devices and tape on one side, the two lanes to the room on the other."""
 
 import asyncio
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from actors.messages import (
     AudioLevel,
@@ -23,21 +23,34 @@ from actors.runtime.errors import OrderFailed, StartError
 
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
-from .playback import Playback
-from .source import DeviceError, Source
+from .playback import MAX_S, RATE, Playback
+from .recorder import Recorder
+from .source import DeviceError, Sink, Source, clock, open_sink, open_source
 from .tape import Tape, TapeError
 
+if TYPE_CHECKING:
+    from .processing import Processing
+
 FOLLOWER = "room"
-_FIRST_BLOCK_S = 2.0
-"""Until a recording that was ordered must have its first samples."""
+_FIRST_BLOCK_S = 1.5
+"""Until a recording that was ordered must have its first samples; whoever ordered it is answered
+before this process ends for want of them."""
 _LEVEL_S = 0.2
-_DEAF_S = 2.0
-_FILE = "file:"
+_QUIET_S = 1.0
+"""Without a block, until the health says so."""
+_DEAF_LEVELS = 10
+"""Meter readings in a row without a block: 2 s in which this loop ran, so that a machine that
+slept is not taken for a microphone that is broken."""
+_VOICE_BYTES = 2 * round(MAX_S * RATE)
+"""Of one message: what can wait to be played."""
 
 
-def _now() -> float:
-    """Goes on while the machine sleeps, and across processes: the gap of a restart is real."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+def _boot() -> str:
+    """Names this start of the machine; empty where it cannot be told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class Audio(Actor):
@@ -48,32 +61,31 @@ class Audio(Actor):
     async def on_start(self) -> None:
         """Open the tape and the devices; go on at once with a recording that was cut off."""
         audio = self.settings.audio
-        self._rate = audio.sample_rate
-        self._muted = False
         self._error = ""
-        self._block_at = self.loop_time()
         self._levels = [SILENCE_DBFS, SILENCE_DBFS]
         self._first_block: asyncio.Future[int] | None = None
-        self._playback = Playback(self._rate)
+        self._block_at = self.loop_time()
+        self._blocks = 0
+        self._playback = Playback(RATE)
         self._corrupt = CorruptFrames("audio lanes")
         self._source: Source | None = None
-        self._speaker: object = None
+        self._sink: Sink | None = None
+        self._processing: Processing | None = None
         try:
-            self._tape = Tape.open(self.runtime_dir / "tape", self._rate, audio.tape_seconds)
+            path = self.runtime_dir / "tape"
+            self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
+            self._recorder = Recorder(self._tape)
             self._open_devices()
         except TapeError as error:
-            raise StartError(
-                str(error), "make room, or set a smaller [audio] tape_seconds"
-            ) from error
+            remedy = "make room, or set a smaller [audio] tape_seconds"
+            raise StartError(str(error), remedy) from error
         except DeviceError as error:
             raise StartError(error.reason, error.remedy) from error
         self._follower = Follower(self._tape)
-        if self._tape.header.recording:
-            gap = self._tape.resume(_now())
-            self.log.warning("recording resumed", extra={"gap_samples": gap})
+        self._restore()
         self._mic = self.bus.bind("router", "mic", self._on_mic)
         self.bus.bind("pull", "speaker", self._on_speaker)
-        self.spawn(self._report_levels(), "levels")
+        self.spawn(self._watch(), "levels")
         self._publish()
 
     @staticmethod
@@ -83,25 +95,32 @@ class Audio(Actor):
 
     def _open_devices(self) -> None:
         audio = self.settings.audio
-        if audio.input.startswith(_FILE):
-            from .file import FileSource
+        self._source = open_source(audio, self._on_block, self._lost)
+        self._sink = open_sink(audio, self._playback, self._on_played, self._lost)
+        if audio.echo_cancellation or audio.noise_suppression or audio.auto_gain:
+            self._processing = self._open_processing()
 
-            path = Path(audio.input.removeprefix(_FILE)).expanduser()
-            self._source = FileSource(
-                path, self._rate, audio.block_ms, loop=audio.loop, on_block=self._on_block
-            )
-        elif audio.input != "none":
-            from .device import Microphone
+    def _open_processing(self) -> "Processing":
+        audio = self.settings.audio
+        try:
+            from .processing import Processing
 
-            self._source = Microphone(
-                audio.input, self._rate, audio.block_ms, self._on_block, self._lost
+            return Processing(
+                audio.sample_rate,
+                echo_cancellation=audio.echo_cancellation,
+                noise_suppression=audio.noise_suppression,
+                auto_gain=audio.auto_gain,
             )
-        if audio.output != "none":
-            from .device import Speaker
+        except ImportError as cause:
+            raise DeviceError(
+                f"LiveKit's audio processing cannot be loaded: {cause}",
+                "set [audio] echo_cancellation, noise_suppression and auto_gain to false",
+            ) from cause
 
-            self._speaker = Speaker(
-                audio.output, self._rate, audio.block_ms, self._playback, self._lost
-            )
+    def _restore(self) -> None:
+        self._recorder.restore(clock(), same_terminal=self.incarnation > 1)
+        if self._source is not None and self._recorder.is_on:
+            self._source.begin(self._recorder.spoken(clock()))
 
     def _lost(self, reason: str) -> None:
         """PortAudio's list of devices is frozen in a process: the way back is a new one."""
@@ -109,16 +128,32 @@ class Audio(Actor):
 
     # -- samples ---------------------------------------------------------------------------------
 
-    def _on_block(self, pcm: bytes) -> None:
+    def _on_block(self, pcm: bytes, given_at: float) -> None:
         self._block_at = self.loop_time()
-        self._levels[0] = SILENCE_DBFS if self._muted else rms_dbfs(pcm)
-        if not self._tape.header.recording:
+        self._blocks += 1
+        if not self._recorder.is_on:
+            if self._processing is not None:
+                self._processing.pause()
             return
-        # Muted, nothing that was said leaves this function: silence keeps the time true.
-        position = self._tape.append(bytes(len(pcm)) if self._muted else pcm, _now())
-        if self._first_block is not None and not self._first_block.done():
+        assert self._source is not None
+        if self._processing is not None:
+            played_s = self._sink.latency_s if self._sink else 0.0
+            pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
+        self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+        resuming = self._recorder.resuming
+        position = self._recorder.block(pcm, given_at, self._source.latency_s)
+        if resuming:
+            self.log.warning("recording resumed", extra={"gap_samples": self._recorder.missed})
+        if position is not None and self._first_block is not None and not self._first_block.done():
             self._first_block.set_result(position)
         self._send_due()
+
+    def _on_played(self, pcm: bytes) -> None:
+        """In the loudspeaker's thread."""
+        if self._processing is not None:
+            self._processing.played(pcm)
+
+    # -- lanes -----------------------------------------------------------------------------------
 
     def _send_due(self) -> None:
         for captured in self._follower.due():
@@ -143,11 +178,12 @@ class Audio(Actor):
             self._corrupt.note(corrupt)
             return
         match message:
-            case Spoken(pcm=pcm, sample_rate=rate) if rate == self._rate:
-                self._levels[1] = rms_dbfs(pcm)
-                self._playback.write(pcm)
-            case Spoken():
-                self._error = "the agent's voice comes at another rate than [audio] sample_rate"
+            case Spoken(pcm=pcm, sample_rate=rate) if rate == RATE:
+                self._show_error("")
+                self._levels[1] = rms_dbfs(pcm[-_VOICE_BYTES:])
+                self._playback.write(pcm[-_VOICE_BYTES:])
+            case Spoken(sample_rate=rate):
+                self._show_error(f"the agent's voice comes at {rate} Hz instead of {RATE}")
             case Hush():
                 self._playback.hush()
 
@@ -159,28 +195,28 @@ class Audio(Actor):
             case StartRecording():
                 return await self._start_recording(message)
             case StopRecording():
-                self._tape.stop()
+                self._recorder.stop()
                 self._playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
-                self._muted = muted
+                self._recorder.mute(muted, clock())
                 self._publish()
         return None
 
     async def _start_recording(self, order: StartRecording) -> Message:
         if self._source is None:
             raise OrderFailed("no-microphone", "there is no microphone", "set [audio] input")
-        header = self._tape.header
-        if not (order.resume and header.conversation == order.conversation):
-            self._tape.begin(order.conversation, _now())
-            self._source.begin()
-        elif not header.recording:
-            self._tape.resume(_now())
+        try:
+            goes_on = self._recorder.start(order.conversation, clock(), resume=order.resume)
+        except ValueError as impossible:
+            raise OrderFailed("invalid", str(impossible)) from None
+        if self._recorder.resuming or not goes_on:
+            self._source.begin(self._recorder.spoken(clock()))
         self._first_block = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait_for(self._first_block, _FIRST_BLOCK_S)
         except TimeoutError:
-            self._tape.stop()
+            self._give_up(keep=goes_on)
             raise OrderFailed(
                 "no-samples",
                 f"no samples have come from {self._source.name} within {_FIRST_BLOCK_S:g} s",
@@ -189,44 +225,63 @@ class Audio(Actor):
         finally:
             self._first_block = None
         self._publish()
-        return RecordingStarted(self._tape.header.start, self._rate)
+        return RecordingStarted(self._tape.header.start, self._tape.header.sample_rate)
+
+    def _give_up(self, *, keep: bool) -> None:
+        if keep:
+            self._recorder.interrupt()
+        else:
+            self._recorder.stop()
+        self._publish()
 
     # -- what others see -------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        header = self._tape.header
         audio = self.settings.audio
         self.publish_state(
             AudioState(
-                recording=header.recording,
-                muted=self._muted,
-                conversation=header.conversation,
-                sample_rate=self._rate,
+                recording=self._recorder.is_on,
+                muted=self._recorder.muted,
+                conversation=self._tape.header.conversation,
+                sample_rate=self._tape.header.sample_rate,
                 input=self._source.name if self._source else audio.input,
-                output=getattr(self._speaker, "name", audio.output),
+                output=self._sink.name if self._sink else audio.output,
                 error=self._error,
             )
         )
 
-    async def _report_levels(self) -> None:
+    def _show_error(self, error: str) -> None:
+        if error != self._error:
+            self._error = error
+            self._publish()
+
+    async def _watch(self) -> None:
+        """Levels out, and the flow of samples watched."""
+        blocks, deaf = 0, 0
         while True:
             await asyncio.sleep(_LEVEL_S)
-            if self._tape.header.recording:
+            deaf = deaf + 1 if blocks == self._blocks else 0
+            blocks = self._blocks
+            if self._source is not None and deaf >= _DEAF_LEVELS:
+                raise RuntimeError(f"no samples from {self._source.name} for {_LEVEL_S * deaf:g} s")
+            if self._recorder.expire(clock()):
+                self._publish()
+            if self._recorder.is_on:
                 self.publish_level(AudioLevel(self._levels[0], self._levels[1]))
                 self._levels[1] = SILENCE_DBFS
 
     def health(self) -> str:
         """Judged by the samples: they come as long as a device is open."""
         silent = self.loop_time() - self._block_at
-        if self._source is not None and silent > _DEAF_S:
+        if self._source is not None and silent > _QUIET_S:
             return f"no samples from the microphone for {silent:.0f} s"
         return "ok"
 
     async def on_stop(self) -> None:
         """Give the devices back."""
-        for device in (self._source, self._speaker):
+        for device in (self._source, self._sink):
             if device is not None:
-                device.close()  # type: ignore[attr-defined]
+                device.close()
 
 
 async def _fail(reason: str) -> None:

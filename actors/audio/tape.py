@@ -1,93 +1,35 @@
 """The tape: a ring of samples in a memory-mapped file that outlives its process.
 
 Every sample has an absolute position that only ever grows. What was never captured (the device
-was lost, this process was restarted) is on the tape as a gap with its length. Written by the audio
-process alone.
+was lost, this process was restarted) is on the tape as a gap with its length. Written and read by
+the audio process alone, in its loop's thread.
+
+The process may be killed between any two stores. So samples are written before the header says
+that they are there, and where they are written nothing is readable any more: the ring has a guard
+of 0.1 s between its oldest and its newest sample. What nobody may hear any more is first taken out
+of the header and then overwritten with zeros, at the next start if need be.
 """
 
 import mmap
 import os
-import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-MAGIC = b"callpnt1"
-MAX_GAPS = 64
-"""Gaps remembered; of more, the oldest are forgotten (their samples read as silence)."""
+import msgspec
+
+from .header import MAX_GAPS, MAX_NAME, SLOT, SLOTS, Gap, Header, is_ours, newest
+
 SAMPLE = 2
 """Bytes of an int16 sample."""
-
-_SLOT = 2048
-"""Bytes of one of the two headers: the older is overwritten, so that one is always whole."""
-_HEADER = struct.Struct("<8sQII32sQQQdBI")
-_GAP = struct.Struct("<QQ")
-_CRC = struct.Struct("<I")
-_DATA = 2 * _SLOT
+GUARD_S = 0.1
+"""Of the ring, unreadable: longer than a block. Longer appends are made in pieces of it."""
+_ZEROS = bytes(65536)
 
 
 class TapeError(Exception):
     """The tape cannot be made. The text is for the operator."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What is known of the tape beside its samples; positions in samples."""
-
-    sample_rate: int
-    capacity: int
-    serial: int = 0
-    """Counts the updates: of two whole headers the later one is true."""
-    conversation: str = ""
-    start: int = 0
-    """First position of the conversation."""
-    end: int = 0
-    """One past the last."""
-    served: int = 0
-    """Everything before it has reached the agent."""
-    written_at: float = 0.0
-    """CLOCK_BOOTTIME seconds of the last sample: the length of a restart's gap."""
-    recording: bool = False
-    gaps: tuple[tuple[int, int], ...] = ()
-    """(position, length) of what was never captured, in order."""
-
-    def pack(self) -> bytes:
-        """The slot's bytes."""
-        fixed = _HEADER.pack(
-            MAGIC,
-            self.serial,
-            self.sample_rate,
-            self.capacity,
-            self.conversation.encode()[:32],
-            self.start,
-            self.end,
-            self.served,
-            self.written_at,
-            self.recording,
-            len(self.gaps),
-        )
-        body = fixed + b"".join(_GAP.pack(*gap) for gap in self.gaps)
-        return body + _CRC.pack(zlib.crc32(body))
-
-    @staticmethod
-    def unpack(slot: bytes) -> "Header | None":
-        """None for a slot that is not whole."""
-        try:
-            magic, serial, rate, capacity, name, start, end, served, at, recording, gaps = (
-                _HEADER.unpack_from(slot)
-            )
-            length = _HEADER.size + gaps * _GAP.size
-            (crc,) = _CRC.unpack_from(slot, length)
-        except struct.error:
-            return None
-        if magic != MAGIC or crc != zlib.crc32(slot[:length]):
-            return None
-        pairs = tuple(_GAP.iter_unpack(slot[_HEADER.size : length]))
-        conversation = name.rstrip(b"\0").decode(errors="replace")
-        return Header(
-            rate, capacity, serial, conversation, start, end, served, at, bool(recording), pairs
-        )
 
 
 @dataclass(frozen=True)
@@ -109,38 +51,28 @@ class Tape:
 
     def __init__(self, view: mmap.mmap, header: Header) -> None:
         self._view = view
+        self._guard = round(GUARD_S * header.sample_rate)
         self.header = header
 
     @classmethod
-    def open(cls, path: Path, sample_rate: int, seconds: int) -> "Tape":
+    def open(cls, path: Path, sample_rate: int, seconds: int, boot: str = "") -> "Tape":
         """Take over the tape at ``path``, or make one (mode 0600, all its space reserved, so that
-        a full disk is told now and not by a signal later). One that does not fit is set aside.
+        a full disk is told now and not by a signal later).
+
+        Of a tape of another rate or length, or one that is damaged, the words are gone; what is
+        no tape is set aside. ``boot`` names this start of the machine: a conversation of an
+        earlier one is over, because how long ago it was cannot be told.
 
         Raises :class:`TapeError`.
         """
-        capacity = sample_rate * seconds
-        size = _DATA + capacity * SAMPLE
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as cause:
-            raise TapeError(f"{path}: {cause.strerror}") from cause
-        try:
-            found = os.fstat(fd).st_size
-            if found not in (0, size):
-                os.close(fd)
-                path.rename(path.with_name(f"{path.name}.set-aside"))
-                return cls.open(path, sample_rate, seconds)
-            os.posix_fallocate(fd, 0, size)
-            view = mmap.mmap(fd, size)
-        except OSError as cause:
-            raise TapeError(f"no room for {size >> 20} MiB of tape: {cause.strerror}") from cause
-        finally:
-            if found in (0, size):
-                os.close(fd)
-        slots = [Header.unpack(view[at : at + _SLOT]) for at in (0, _SLOT)]
-        whole = [h for h in slots if h and (h.sample_rate, h.capacity) == (sample_rate, capacity)]
-        newest = max(whole, key=lambda header: header.serial, default=None)
-        return cls(view, newest or Header(sample_rate, capacity))
+        view, header = _mapped(path, sample_rate, sample_rate * seconds)
+        tape = cls(view, header)
+        if header.boot == boot:
+            tape._wipe()
+        else:
+            tape.stop()
+            tape._update(boot=boot)
+        return tape
 
     def close(self) -> None:
         """Unmap; the file stays."""
@@ -149,49 +81,65 @@ class Tape:
     @property
     def oldest(self) -> int:
         """First position that can still be read."""
-        return max(self.header.start, self.header.end - self.header.capacity)
+        header = self.header
+        return max(header.start, header.end - header.capacity + self._guard)
+
+    def outlived(self, now: float) -> bool:
+        """More has been missed since the last sample than the tape can hold."""
+        return now - self.header.written_at > self.header.capacity / self.header.sample_rate
+
+    # -- the conversation ------------------------------------------------------------------------
 
     def begin(self, conversation: str, now: float) -> None:
-        """A conversation begins at the next position; nothing before it can be read any more."""
-        end = self.header.end
-        self._update(
-            conversation=conversation,
-            start=end,
-            served=end,
-            recording=True,
-            gaps=(),
-            written_at=now,
-        )
+        """A conversation begins at the next position; of one before it nothing is left.
 
-    def resume(self, now: float) -> int:
-        """Go on after a restart: what was not captured meanwhile is a gap; returns its length."""
-        missed = round((now - self.header.written_at) * self.header.sample_rate)
-        missed = max(0, missed)
-        if missed:
-            self.skip(missed, now)
-        self._update(recording=True)
-        return missed
+        Raises ValueError for an id that is empty or has more than 64 bytes.
+        """
+        if not 0 < len(conversation.encode()) <= MAX_NAME:
+            raise ValueError(f"a conversation's id has 1 to {MAX_NAME} bytes")
+        self._forget(conversation=conversation, recording=True, written_at=now)
 
     def stop(self) -> None:
-        """The conversation has ended."""
+        """The conversation has ended: nothing of it is left."""
+        self._forget(conversation="", recording=False)
+
+    def interrupt(self) -> None:
+        """Keep what there is and record no more, until :meth:`resume` or :meth:`stop`."""
         self._update(recording=False)
 
+    def resume(self, now: float) -> int:
+        """Go on after a restart; ``now`` is when the next sample to be written was captured. What
+        was missed until then is a gap; returns its length.
+        """
+        missed = max(0, round((now - self.header.written_at) * self.header.sample_rate))
+        self._skip(missed, now, recording=True)
+        return missed
+
+    def mute(self, muted: bool) -> None:
+        """Remember, also for the next process, whether the microphone is off."""
+        for _slot in range(2):  # damage to one of them must not turn it on
+            self._update(muted=muted)
+
+    # -- samples ---------------------------------------------------------------------------------
+
     def append(self, pcm: bytes, now: float) -> int:
-        """Add samples; returns the position of the first."""
+        """Add samples, of which the last was captured at ``now``; returns the position of the
+        first. An odd byte at the end is no sample.
+        """
         position = self.header.end
-        count = len(pcm) // SAMPLE
-        at = position % self.header.capacity
-        first = min(count, self.header.capacity - at)
-        self._put(at, pcm[: first * SAMPLE])
-        self._put(0, pcm[first * SAMPLE :])
-        # The samples are there before the end says so: a crash between costs only this block.
-        self._update(end=position + count, written_at=now)
+        whole = memoryview(pcm)[: len(pcm) // SAMPLE * SAMPLE]
+        for begin in range(0, len(whole), self._guard * SAMPLE):
+            piece = whole[begin : begin + self._guard * SAMPLE]
+            end = self.header.end + len(piece) // SAMPLE
+            for at, count in self._places(self.header.end, end):
+                self._put(at, piece[: count * SAMPLE])
+                piece = piece[count * SAMPLE :]
+            self._update(end=end, written_at=now)
         return position
 
     def skip(self, count: int, now: float) -> None:
-        """Note that ``count`` samples were never captured."""
-        gaps = (*self.header.gaps, (self.header.end, count))[-MAX_GAPS:]
-        self._update(end=self.header.end + count, gaps=gaps, written_at=now)
+        """Note that ``count`` samples were never captured, the last of them at ``now``."""
+        self._skip(count, now)
 
     def serve(self, position: int) -> None:
         """Everything before ``position`` has reached the agent; it never goes back."""
@@ -201,37 +149,136 @@ class Tape:
     def read(self, position: int, limit: int) -> Run | None:
         """The run at ``position`` of at most ``limit`` samples; None at the end of the tape.
 
-        What is no longer there is a gap.
+        What is no longer there is a gap. The samples are copied: the ring may go on.
         """
         if position >= self.header.end:
             return None
         if position < self.oldest:
             return Run(position, b"", self.oldest - position)
         stop = min(position + limit, self.header.end)
-        for begin, length in self.header.gaps:
-            if begin <= position < begin + length:
-                return Run(position, b"", begin + length - position)
-            if position < begin:
-                stop = min(stop, begin)
+        for gap in self.header.gaps:
+            if gap.position <= position < gap.end:
+                return Run(position, b"", gap.end - position)
+            if position < gap.position:
+                stop = min(stop, gap.position)
                 break
-        return Run(position, b"".join(self._pieces(position, stop)))
+        pieces = (self._get(at, count) for at, count in self._places(position, stop))
+        return Run(position, b"".join(pieces))
 
-    def _pieces(self, position: int, stop: int) -> Iterator[bytes]:
-        at = position % self.header.capacity
-        first = min(stop - position, self.header.capacity - at)
-        yield self._get(at, first)
-        yield self._get(0, stop - position - first)
+    # -- within ----------------------------------------------------------------------------------
+
+    def _forget(self, **changes: object) -> None:
+        end = self.header.end
+        self._update(start=end, served=end, gaps=(), **changes)
+        self._wipe()
+
+    def _wipe(self) -> None:
+        """Zero what was said before the conversation, and where no sample of it is yet: there an
+        append may have been cut off.
+        """
+        header = self.header
+        stop = header.start if header.end > header.start else header.end + self._guard
+        self._zero(max(header.wiped, header.end + self._guard - header.capacity), stop)
+        if header.wiped < header.start:
+            self._update(wiped=header.start)
+
+    def _skip(self, count: int, now: float, **changes: object) -> None:
+        end = self.header.end + count
+        oldest = end - self.header.capacity + self._guard
+        gaps = [gap for gap in self.header.gaps if gap.end > oldest]
+        if gaps and gaps[-1].end == self.header.end:
+            gaps[-1] = gaps[-1]._replace(length=gaps[-1].length + count)
+        elif count:
+            gaps.append(Gap(self.header.end, count))
+        if len(gaps) > MAX_GAPS:  # the oldest is silence from now on, not what lies under it
+            first = gaps.pop(0)
+            self._zero(max(first.position, oldest), first.end)
+        self._update(end=end, gaps=tuple(gaps), written_at=now, **changes)
+
+    def _places(self, position: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Where these positions are in the ring: (index, count), at most two."""
+        capacity = self.header.capacity
+        while position < stop:
+            at = position % capacity
+            count = min(stop - position, capacity - at)
+            yield at, count
+            position += count
 
     def _get(self, at: int, count: int) -> bytes:
-        begin = _DATA + at * SAMPLE
+        begin = SLOTS + at * SAMPLE
         return self._view[begin : begin + count * SAMPLE]
 
-    def _put(self, at: int, pcm: bytes) -> None:
-        begin = _DATA + at * SAMPLE
+    def _put(self, at: int, pcm: bytes | memoryview) -> None:
+        begin = SLOTS + at * SAMPLE
         self._view[begin : begin + len(pcm)] = pcm
 
+    def _zero(self, position: int, stop: int) -> None:
+        step = len(_ZEROS) // SAMPLE
+        for begin in range(position, stop, step):
+            for at, count in self._places(begin, min(begin + step, stop)):
+                self._put(at, _ZEROS[: count * SAMPLE])
+
     def _update(self, **changes: object) -> None:
-        self.header = replace(self.header, serial=self.header.serial + 1, **changes)  # type: ignore[arg-type]
-        slot = self.header.pack()
-        begin = (self.header.serial % 2) * _SLOT
+        header = msgspec.structs.replace(self.header, serial=self.header.serial + 1, **changes)
+        slot = header.pack()
+        begin = (header.serial % 2) * SLOT
         self._view[begin : begin + len(slot)] = slot
+        self.header = header
+
+
+def _mapped(path: Path, sample_rate: int, capacity: int) -> tuple[mmap.mmap, Header]:
+    """The file in memory, and what is true of it. Raises :class:`TapeError`."""
+    size = SLOTS + capacity * SAMPLE
+    with _opened(path) as fd:
+        slots = os.pread(fd, SLOTS, 0)
+        header = newest(slots)
+        shape = (sample_rate, capacity, size)
+        fits = header and shape == (header.sample_rate, header.capacity, os.fstat(fd).st_size)
+        if header is None or not fits:
+            # The old header stays until there is a new one: the microphone must not come on.
+            os.ftruncate(fd, len(slots))
+            header = _successor(header, sample_rate, capacity)
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as cause:
+            if not fits:
+                os.ftruncate(fd, len(slots))
+            raise TapeError(
+                f"no room for {size / 2**20:.1f} MiB of tape at {path}: {cause.strerror}"
+            ) from cause
+        return mmap.mmap(fd, size), header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The file, which is ours. Raises :class:`TapeError`, also for what is done with it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with ExitStack() as fds:
+        try:
+            fd = os.open(path, flags, 0o600)
+            fds.callback(os.close, fd)
+            if not is_ours(os.pread(fd, SLOTS, 0)):
+                path.rename(path.with_name(f"{path.name}.set-aside"))
+                fd = os.open(path, flags | os.O_EXCL, 0o600)
+                fds.callback(os.close, fd)
+            os.fchmod(fd, 0o600)
+            yield fd
+        except OSError as cause:
+            raise TapeError(f"the tape {path} cannot be used: {cause.strerror}") from cause
+
+
+def _successor(found: Header | None, sample_rate: int, capacity: int) -> Header:
+    """Of a tape without words: its positions go on, and a microphone that was off stays off."""
+    if found is None:
+        return Header(sample_rate, capacity)
+    end = found.end
+    return Header(
+        sample_rate,
+        capacity,
+        found.serial,
+        start=end,
+        end=end,
+        served=end,
+        muted=found.muted,
+        wiped=end,
+    )

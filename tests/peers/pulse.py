@@ -1,6 +1,7 @@
 """A sound card without hardware: a PulseAudio daemon of our own with a microphone and a speaker."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -121,6 +122,21 @@ class PulseAudio:
             self._process.kill()
             self._process = None
 
+    def hang(self) -> None:
+        """Its clients get nothing any more, neither samples nor an error; until :meth:`kill`."""
+        if self._process:
+            os.kill(self._process.pid, signal.SIGSTOP)
+
+    def echo(self, latency_ms: int) -> None:
+        """From now on the microphone hears the speaker, so much later.
+
+        Raises:
+            CalledProcessError: PulseAudio refuses.
+
+        """
+        ends = ["source=speaker.monitor", "sink=microphone", f"latency_msec={latency_ms}"]
+        self._run("pactl", "load-module", "module-loopback", *ends)
+
     def speak(self, wav: Path) -> None:
         """Play a WAV file into the microphone, and return when it is over.
 
@@ -150,7 +166,14 @@ class PulseAudio:
 
     def _run(self, *command: str, given: bytes | None = None) -> None:
         environment = self._client_environment()
-        subprocess.run(command, check=True, env=environment, timeout=PLAY_DEADLINE_S, input=given)
+        subprocess.run(
+            command,
+            check=True,
+            env=environment,
+            timeout=PLAY_DEADLINE_S,
+            input=given,
+            stdout=subprocess.DEVNULL,
+        )
 
     def _client_environment(self) -> dict[str, str]:
         return os.environ | self.environment

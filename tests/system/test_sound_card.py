@@ -1,0 +1,216 @@
+"""The audio process with PortAudio over PulseAudio: complete both ways, and a pulled plug."""
+
+import asyncio
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from actors.messages import Spoken
+from actors.runtime.errors import OrderFailed
+from tests.audio_bench import Bench
+from tests.children import DEADLINE_S
+from tests.peers.coded_signal import decode, generate
+from tests.peers.pulse import PulseAudio
+from tests.speech import speech_like
+
+pytestmark = pytest.mark.system
+
+RATE = 48_000
+FRAME_S = 0.02
+BLOCKS = 40
+"""Of 100 ms."""
+
+Pcm = NDArray[np.int16]
+
+
+@pytest.fixture
+def pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseAudio]:
+    with PulseAudio(tmp_path) as pulse:
+        for name, value in pulse.environment.items():
+            monkeypatch.setenv(name, value)
+        yield pulse
+
+
+async def play(bench: Bench, pcm: Pcm) -> None:
+    """On the speaker lane in real time, as an agent's voice comes."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    size = round(RATE * FRAME_S)
+    for number, at in enumerate(range(0, len(pcm), size)):
+        await asyncio.sleep(began + number * FRAME_S - loop.time())
+        bench.room.speak(Spoken(number, RATE, pcm[at : at + size].tobytes()))
+
+
+async def hear_complete(bench: Bench, rate: int, *, since: int = 0) -> None:
+    """Wait until the whole signal has come over the mic lane, and not a millisecond less."""
+
+    def whole() -> bool | None:
+        positions, pcm = bench.room.samples()
+        heard = decode(pcm[positions >= since], rate)
+        if heard.missing(BLOCKS):
+            return None
+        assert heard.lost_ms == heard.repeated_ms == heard.silence_ms == 0, heard.seams
+        assert heard.in_order
+        return True
+
+    await bench.room.until(whole)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_what_is_said_into_the_microphone_arrives_complete(
+    runtime_dir: Path, pulse: PulseAudio, rate: int
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, sample_rate=rate, output="none") as bench:
+            await bench.start()
+            assert (await bench.state()).input == "default"
+            await bench.record()
+            bench.room.follow()
+            await asyncio.to_thread(pulse.speak_pcm, generate(BLOCKS, RATE, tail_ms=200), RATE)
+            await hear_complete(bench, rate)
+            assert bench.room.gaps == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_what_is_sent_on_the_speaker_lane_is_heard_complete(
+    runtime_dir: Path, pulse: PulseAudio, rate: int
+) -> None:
+    """At any rate of the tape: the agent's voice has its own."""
+
+    async def scenario() -> None:
+        async with Bench(runtime_dir, sample_rate=rate, input="none") as bench:
+            await bench.start()
+            assert (await bench.state()).output == "default"
+            with pulse.record_speaker() as recording:
+                await play(bench, generate(BLOCKS, RATE, tail_ms=500))
+                await asyncio.to_thread(
+                    recording.wait_for,
+                    lambda pcm: not decode(pcm, RATE).missing(BLOCKS),
+                    deadline_s=DEADLINE_S,
+                )
+                heard = decode(recording.pcm, RATE)
+            assert heard.lost_ms == heard.repeated_ms == 0, heard.seams
+            assert heard.in_order
+
+    asyncio.run(scenario())
+
+
+def _loudness_db(pcm: Pcm) -> float:
+    """Of the last two seconds, over one step of the converter."""
+    return 10 * math.log10(float(np.mean(pcm[-2 * RATE :].astype(np.float64) ** 2)) + 1e-3)
+
+
+def test_the_agent_does_not_hear_itself(runtime_dir: Path, pulse: PulseAudio) -> None:
+    """Speaker to microphone through the sound system, without and with the echo canceller."""
+    pulse.echo(latency_ms=40)
+    voice = (32767 * speech_like(7, RATE, seed=1)).astype(np.int16)
+
+    async def heard(*, cancel: bool) -> float:
+        async with Bench(runtime_dir, echo_cancellation=cancel) as bench:
+            await bench.start()
+            await bench.record()
+            bench.room.follow()
+            await play(bench, voice)
+            await bench.room.receive(bench.tape.end)
+            return _loudness_db(bench.room.samples()[1])
+
+    without = asyncio.run(heard(cancel=False))
+    less = without - asyncio.run(heard(cancel=True))
+    print(f"far end in the microphone: {without:.1f} dB; cancelled: {less:.1f} dB less")
+    assert without > 40, "there was no echo to be cancelled"
+    assert less >= 20
+
+
+# -- a device that goes ----------------------------------------------------------------------------
+
+
+def test_the_plug_is_pulled_and_put_in_again(
+    runtime_dir: Path, pulse: PulseAudio, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.start()
+            start = await bench.record()
+            bench.room.follow()
+            await bench.room.receive(start + RATE // 2)
+            pulse.kill()
+            assert await bench.children.exit_code("audio") == 1
+            assert "default has stopped" in capfd.readouterr().err
+            failed = await bench.refused()
+            assert failed.error == "there is no input device at all"
+            assert '[audio] input = "none"' in failed.remedy
+            assert failed.mistake
+            await asyncio.to_thread(pulse.start)
+            await bench.start()
+            await bench.room.receive(bench.room.end + RATE // 2)
+            ((_, length),) = bench.room.gaps
+            assert length > RATE // 10
+            here = bench.room.end
+            await asyncio.to_thread(pulse.speak_pcm, generate(BLOCKS, RATE, tail_ms=200), RATE)
+            await hear_complete(bench, RATE, since=here)
+
+    asyncio.run(scenario())
+
+
+def test_a_sound_system_that_hangs_ends_the_process_with_a_reason(
+    runtime_dir: Path, pulse: PulseAudio, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.start()
+            start = await bench.record()
+            bench.room.follow()
+            await bench.room.receive(start + RATE // 2)
+            pulse.hang()
+            assert await bench.children.exit_code("audio") == 1
+            assert "no samples from default for 2 s" in capfd.readouterr().err
+            pulse.kill()
+            await asyncio.to_thread(pulse.start)
+            await bench.start()
+            await bench.room.receive(bench.room.end + RATE // 2)
+            ((_, length),) = bench.room.gaps
+            assert length > 2 * RATE
+
+    asyncio.run(scenario())
+
+
+def test_a_recording_that_gets_no_samples_is_no_recording(
+    runtime_dir: Path, pulse: PulseAudio
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, output="none") as bench:
+            await bench.start()
+            pulse.hang()
+            with pytest.raises(OrderFailed) as refused:
+                await bench.record()
+            assert refused.value.code == "no-samples"
+            assert not bench.words_on_tape()
+            assert await bench.children.exit_code("audio") == 1
+            pulse.kill()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason", "remedy"),
+    [
+        ("defalt", "there is no input device 'defalt'", "did you mean 'default'?"),
+        ("USB", "there is no input device 'USB'", "there are: default"),
+    ],
+)
+def test_an_unknown_device_is_told_with_the_nearest_name(
+    runtime_dir: Path, pulse: PulseAudio, wanted: str, reason: str, remedy: str
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, input=wanted) as bench:
+            failed = await bench.refused()
+            assert (failed.error, failed.remedy) == (reason, f"[audio] input: {remedy}")
+            assert failed.mistake
+
+    asyncio.run(scenario())
