@@ -96,7 +96,7 @@ class LiveKitRoom:
         self._emit = on_event
         self._loop = asyncio.get_running_loop()
         self._room: Any = rtc.Room(self._loop)
-        self._readers = TextReaders(on_event)
+        self._readers = TextReaders(on_event, self._is_down)
         self._source: Any = None
         self._publication: Any = None
         self._rate = 0
@@ -157,6 +157,7 @@ class LiveKitRoom:
         Without discontinuous transmission: it would leave the beginnings of words to a detector,
         and save only bandwidth; with redundancy (RED), which mends lost packets.
         """
+        participant = self._participant()
         self._rate = sample_rate
         self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
@@ -165,7 +166,7 @@ class LiveKitRoom:
         )
         options.preconnect_buffer = preconnect
         try:
-            self._publication = await self._participant().publish_track(track, options)
+            self._publication = await participant.publish_track(track, options)
         except PublishTrackError as error:
             raise RoomError(
                 f"the microphone cannot be published: {reasons.scrubbed(error.message)}"
@@ -241,6 +242,9 @@ class LiveKitRoom:
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+
+    def _is_down(self) -> bool:
+        return self._state in ("reconnecting", "disconnected")
 
     def _on_connection_state(self, state: int) -> None:
         if state in _STATES:
