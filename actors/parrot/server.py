@@ -9,6 +9,7 @@ Inputs return what is to be sent to whom. Times are monotonic seconds, given by 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from actors.messages import (
     Message,
@@ -20,10 +21,9 @@ from actors.messages import (
     PracticeJoined,
     PracticeLeave,
     PracticePublish,
+    PracticeRoster,
     PracticeText,
 )
-
-from .agent import Agent
 
 BEAT_S = 0.25
 SILENT_S = 1.5
@@ -40,11 +40,41 @@ Outgoing = list[tuple[str, Message]]
 """Peer and message."""
 
 
+class Resident(Protocol):
+    """Who is in a room beside its client; returns what is to be sent to that."""
+
+    @property
+    def roster(self) -> PracticeRoster:
+        """What the client sees of it."""
+
+    @property
+    def due_at(self) -> float | None:
+        """When :meth:`tick` is to be called next, if nothing happens before."""
+
+    def published(self, sid: str, now: float, *, preconnect: bool) -> list[Message]:
+        """The client has published its microphone."""
+
+    def client_gone(self) -> None:
+        """The client is silent, or about to begin anew: its track is gone."""
+
+    def audio(self, frame: PracticeAudio, now: float) -> list[Message]:
+        """A frame of the client's track."""
+
+    def stream(self, part: PracticeBytes, now: float) -> list[Message]:
+        """A part of a byte stream from the client."""
+
+    def text(self, part: PracticeText, now: float) -> list[Message]:
+        """A part of a text stream from the client."""
+
+    def tick(self, now: float) -> list[Message]:
+        """Time has passed."""
+
+
 @dataclass
 class _Room:
     name: str
     identity: str
-    agent: Agent
+    agent: Resident
     peer: str
     heard_at: float
     beat_at: float
@@ -60,7 +90,7 @@ class _Room:
 class Server:
     """``make_agent(identity, now)``: an agent for the client of a new room."""
 
-    def __init__(self, make_agent: Callable[[str, float], Agent]) -> None:
+    def __init__(self, make_agent: Callable[[str, float], Resident]) -> None:
         self._make_agent = make_agent
         self._rooms: dict[str, _Room] = {}
 

@@ -59,7 +59,7 @@ class MicrophoneRepublished:
 
 @dataclass(frozen=True)
 class TextChunk:
-    """A part of an incoming text stream."""
+    """A part of an incoming text stream on one of the topics ``lk.transcription``, ``lk.chat``."""
 
     stream_id: str
     topic: str
@@ -73,7 +73,9 @@ class TextChunk:
 
 @dataclass(frozen=True)
 class TextEnded:
-    """An incoming text stream has ended, also when it had no chunk."""
+    """An incoming text stream has ended, also when it had no chunk. One of more than 1 MiB, or
+    beyond 128 at a time, is ended with an error.
+    """
 
     stream_id: str
     topic: str
@@ -86,7 +88,7 @@ class TextEnded:
 
 @dataclass(frozen=True)
 class AgentAudio:
-    """Samples of the agent's voice, int16 mono."""
+    """20 ms of the agent's voice, int16 mono at 48 kHz; of nobody else's."""
 
     track_sid: str
     sample_rate: int
@@ -116,15 +118,19 @@ class RoomBackend(Protocol):
 
     @property
     def identity(self) -> str:
-        """Identity of the local participant; empty before it is connected."""
+        """Identity of the local participant; empty before it is connected and once it has ended."""
 
     async def connect(self, url: str, token: str) -> None:
-        """Join. Events begin. Raises :class:`RoomError`. Must not be cancelled (LiveKit's native
-        client has been seen to kill its process 15 s later): end the process instead.
+        """Join. Events begin: ``connecting``, ``connected``, who is there.
+
+        Raises :class:`RoomError`. Must not be cancelled (LiveKit's native client has been seen to
+        kill its process 15 s later): end the process instead.
         """
 
     async def disconnect(self) -> None:
-        """Leave of one's own accord: an agent takes the conversation for ended."""
+        """Leave of one's own accord: an agent takes the conversation for ended. The last events:
+        open streams end, ``disconnected``, nobody is there. Does nothing when it has ended.
+        """
 
     async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
         """Publish the microphone track; returns its sid, never empty. ``preconnect``: with the
@@ -140,7 +146,11 @@ class RoomBackend(Protocol):
         """The server's last report on our microphone track; None: there is none."""
 
     async def capture(self, pcm: bytes) -> None:
-        """One block of the microphone (10 or 20 ms of int16 mono at the published rate)."""
+        """One block of the microphone (10 or 20 ms of int16 mono at the published rate).
+
+        Waits until it is no more than 0.1 s ahead of its time. Raises :class:`RoomError` when the
+        microphone is not published; while the connection is down, samples may be lost.
+        """
 
     @property
     def queued_s(self) -> float:
@@ -149,9 +159,13 @@ class RoomBackend(Protocol):
     async def send_text(
         self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]
     ) -> None:
-        """Send a text stream to everyone. Raises :class:`RoomError`."""
+        """Send a text stream to everyone; while reconnecting, wait for up to 10 s. Raises
+        :class:`RoomError`.
+        """
 
     async def send_bytes(
         self, content: bytes, *, topic: str, attributes: dict[str, str], to: str, name: str
     ) -> None:
-        """Send a byte stream to one participant. Raises :class:`RoomError`."""
+        """Send a byte stream to one participant (lost if it is not there); while reconnecting, as
+        :meth:`send_text`. Raises :class:`RoomError`.
+        """

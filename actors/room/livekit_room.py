@@ -97,7 +97,7 @@ class LiveKitRoom:
         self._emit = on_event
         self._loop = asyncio.get_running_loop()
         self._room: Any = rtc.Room(self._loop)
-        self._readers = TextReaders(on_event)
+        self._readers = TextReaders(on_event, self._is_down)
         self._source: Any = None
         self._publication: Any = None
         self._rate = 0
@@ -160,6 +160,7 @@ class LiveKitRoom:
         Without discontinuous transmission: it would leave the beginnings of words to a detector,
         and save only bandwidth; with redundancy (RED), which mends lost packets.
         """
+        self._participant()  # raises when there is no connection
         self._rate, self._preconnect = sample_rate, preconnect
         self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
         await self._publish()
@@ -272,6 +273,9 @@ class LiveKitRoom:
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+
+    def _is_down(self) -> bool:
+        return self._state in ("reconnecting", "disconnected")
 
     def _on_connection_state(self, state: int) -> None:
         if state in _STATES:

@@ -16,6 +16,8 @@ ORDER_GRACE_S = 0.02
 """Two streams that follow each other on the wire may reach us through the client's threads the
 wrong way round; a stream lets those opened shortly before it end first, for this long."""
 
+BROKEN_OFF = "the stream was broken off"
+
 
 class Reader(Protocol):
     """LiveKit's TextStreamReader, as far as it is used."""
@@ -31,10 +33,19 @@ class Reader(Protocol):
 
 
 class TextReaders:
-    """All streams of one room. ``emit`` gets their chunks and ends."""
+    """All streams of one room. ``emit`` gets their chunks and ends.
 
-    def __init__(self, emit: Callable[[TextChunk | TextEnded], None]) -> None:
+    ``is_down``: the connection is lost. LiveKit's client then ends what is still open, and now
+    and then without an error: nothing that ends while it is down is taken for whole.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[TextChunk | TextEnded], None],
+        is_down: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._emit = emit
+        self._is_down = is_down
         self._tasks: dict[asyncio.Task[None], float] = {}
 
     def opened(self, reader: Reader, participant: str) -> None:
@@ -68,8 +79,10 @@ class TextReaders:
             async for content in reader:
                 info = reader.info
                 self._emit(TextChunk(info.stream_id, info.topic, participant, header, content))
+            if self._is_down():
+                error = BROKEN_OFF
         except ConnectionError:
-            error = "the stream was broken off"
+            error = BROKEN_OFF
         finally:
             reader.close()
         self._emit(self._ended(reader, participant, error))

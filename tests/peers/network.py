@@ -1,4 +1,4 @@
-"""A network that fails: packets of one process are thrown away by the kernel. Needs root and nft."""
+"""A network that fails: packets of one process are dropped by the kernel. Needs root and nft."""
 
 import os
 import subprocess

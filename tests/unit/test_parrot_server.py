@@ -1,11 +1,14 @@
 """The server that the parrot plays: joins, leaves, silences, replacements, on its own clock."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors.messages import (
     Message,
     PracticeAudio,
     PracticeBeat,
+    PracticeBytes,
     PracticeClosed,
     PracticeJoin,
     PracticeJoined,
@@ -13,8 +16,11 @@ from actors.messages import (
     PracticePublish,
     PracticeRoster,
     PracticeSubscribed,
+    PracticeText,
 )
+from actors.messages.codec import encode
 from actors.parrot.agent import Agent
+from actors.parrot.ears import TOPIC as PRECONNECT
 from actors.parrot.server import BEAT_S, DEPARTURE_S, MAX_ROOMS, SILENT_S, Server
 
 pytestmark = pytest.mark.unit
@@ -183,3 +189,38 @@ def test_a_name_without_end_is_refused(room: str) -> None:
     house = House()
     house.join("p", room=room, identity="y" * (10_000 if room == "r" else 1))
     assert house.to("p", PracticeClosed) == [PracticeClosed("JOIN_FAILURE")]
+
+
+_names = st.sampled_from(["", "r", "me", "TR_1", "lk.chat", PRECONNECT]) | st.text(max_size=4)
+_pcm = st.binary(max_size=40) | st.integers(0, 20_000).map(bytes)
+_attributes = st.dictionaries(
+    st.sampled_from(["trackId", "sampleRate", "channels"]),
+    st.sampled_from(["", "TR_1", "48000", "1", "-1", "9" * 30]),
+)
+_anything = st.one_of(
+    st.builds(PracticeJoin, _names, _names),
+    st.just(PracticeLeave()),
+    st.builds(PracticeBeat, st.integers(-(2**63), 2**63 - 1)),
+    st.builds(PracticePublish, _names, st.booleans()),
+    st.builds(PracticeAudio, _names, st.integers(-(2**63), 2**63 - 1) | st.just(RATE), _pcm),
+    st.builds(PracticeBytes, _names, _names, _attributes, _pcm, st.booleans(), _names),
+    st.builds(PracticeText, _names, _names, _names, _attributes, st.text(), st.booleans()),
+    st.builds(PracticeClosed, _names),
+)
+_steps = st.tuples(st.sampled_from(["p", "q"]), _anything, st.floats(0.0, 3.0))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_steps, max_size=30))
+def test_it_survives_whatever_its_clients_say(steps: list[tuple[str, Message, float]]) -> None:
+    house = House()
+    for peer, message, pause in steps:
+        house.say(peer, message)
+        house.now += pause
+        house.sent += house.server.tick(house.now)
+    assert {peer for peer, _ in house.sent} <= {"p", "q"}
+    for peer, message in house.sent:
+        assert encode(message, kind="tell", sender="parrot", to=peer)
+    house.sent.clear()
+    house.join("p", "another room", "somebody")
+    assert house.to("p", PracticeJoined) == [PracticeJoined("another room", "somebody")]

@@ -116,7 +116,7 @@ class Reader:
         self.closed = True
 
 
-def _events(*readers: Reader, wanted: int) -> list[tuple[str, str]]:
+def _events(*readers: Reader, wanted: int, down: bool = False) -> list[tuple[str, str]]:
     """What comes of streams opened in this order: stream id and content, ``.`` for an end."""
     seen: list[tuple[str, str]] = []
 
@@ -129,7 +129,7 @@ def _events(*readers: Reader, wanted: int) -> list[tuple[str, str]]:
             if len(seen) >= wanted:
                 enough.set()
 
-        streams = TextReaders(emit)
+        streams = TextReaders(emit, lambda: down)
         for reader in readers:
             streams.opened(reader, "agent")
         await asyncio.wait_for(enough.wait(), 10)
@@ -156,6 +156,11 @@ def test_a_broken_stream_ends_with_an_error_and_others_go_on() -> None:
     events = _events(broken, Reader("2").say("b", None), wanted=4)
     assert events[:2] == [("1", "a"), ("1", ".the stream was broken off")]
     assert events[2:] == [("2", "b"), ("2", ".")]
+
+
+def test_what_ends_while_the_connection_is_down_is_not_taken_for_whole() -> None:
+    events = _events(Reader("1").say("a", None), wanted=2, down=True)
+    assert events == [("1", "a"), ("1", ".the stream was broken off")]
 
 
 def test_a_flood_of_streams_is_refused() -> None:
