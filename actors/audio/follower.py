@@ -51,7 +51,10 @@ class Follower:
             run = self._tape.read(self._next, self._chunk)
             if run is None:
                 return
-            yield Captured(self._stream, run.position, header.sample_rate, run.pcm, run.gap)
+            behind = header.end - run.end
+            yield Captured(
+                self._stream, run.position, header.sample_rate, run.pcm, run.gap, max(0, behind)
+            )
             self._next = run.end
             if run.gap:  # a gap takes no room in any queue
                 self._acknowledged += run.gap

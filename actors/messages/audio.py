@@ -35,6 +35,8 @@ class Captured(Message, tag="captured", frozen=True):
     """int16 little endian, mono. Empty when ``gap`` is not 0."""
     gap: int = 0
     """Number of samples that were never captured (device lost) or are no longer on the tape."""
+    behind: int = 0
+    """Samples that are on the tape after this run: 0 or a block when live."""
 
 
 class Spoken(Message, tag="spoken", frozen=True):

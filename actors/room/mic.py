@@ -14,6 +14,9 @@ SILENCE_S = 0.5
 """Nothing for so long: audio may have been restarted and know nothing of us. Muted, it is no
 trouble to ask again."""
 
+EAGER_S = 0.5
+"""So much is acknowledged at once: the tape is being caught up with, and the agent waits."""
+
 NOTHING = -1
 
 
@@ -29,6 +32,7 @@ class MicLane:
         self._fresh = False
         self._next = NOTHING
         self._acknowledged = NOTHING
+        self._more = True
         self._heard_at = 0.0
         self.holes = 0
         """Runs that did not continue where the last one ended."""
@@ -60,7 +64,11 @@ class MicLane:
             return None
         self._fresh = False
         self._heard_at = now
+        if self._acknowledged < 0:
+            self._acknowledged = run.position
         self._next = run.position + run.gap + len(run.pcm) // 2
+        if self._more and self._next - self._acknowledged >= EAGER_S * run.sample_rate:
+            self._acknowledge(NOTHING)
         return run
 
     def tick(self, served: int, now: float, *, more: bool = True) -> None:
@@ -72,14 +80,18 @@ class MicLane:
         if more and now - self._heard_at >= SILENCE_S:
             self._again(now, served)
             return
-        if more:
-            self._acknowledged = self._next
-        self._send(Follow(self._stream, self._acknowledged, served))
+        self._more = more
+        self._acknowledge(served)
 
     def audio_up(self, now: float) -> None:
         """The audio process has been restarted."""
         if self._stream:
             self._again(now)
+
+    def _acknowledge(self, served: int) -> None:
+        if self._more:
+            self._acknowledged = self._next
+        self._send(Follow(self._stream, self._acknowledged, served))
 
     def _again(self, now: float, served: int = NOTHING) -> None:
         self._stream = self._new_stream()

@@ -10,6 +10,7 @@ from typing import Any
 from actors.messages import Captured, Participant, UplinkState
 
 from .backend import RoomBackend, RoomError
+from .fit import fitted
 from .loss import LossWatch
 from .mic import ACK_S, MicLane
 from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, Uplink
@@ -179,12 +180,13 @@ class Microphone:
 
     async def _send(self, buffer: SendBuffer) -> None:
         """Send the pre-connect buffer; given up when the agent waits no longer for it."""
-        attributes = {"sampleRate": str(self._rate), "channels": "1", "trackId": buffer.sid}
+        pcm, rate = await fitted(buffer.pcm, self._rate)
+        attributes = {"sampleRate": str(rate), "channels": "1", "trackId": buffer.sid}
         for attempt in range(1, BUFFER_TRIES + 1):
             begun = self._clock()
             try:
                 await self._backend.send_bytes(
-                    buffer.pcm,
+                    pcm,
                     topic=PRECONNECT_TOPIC,
                     attributes=attributes,
                     to=buffer.identity,
@@ -200,6 +202,7 @@ class Microphone:
                 "pre-connect buffer sent",
                 extra={
                     "seconds": round(len(buffer.pcm) / SAMPLE_BYTES / self._rate, 3),
+                    "sample_rate": rate,
                     "dropped_s": round(self._dropped / self._rate, 3),
                     "took_s": round(self._clock() - begun, 3),
                 },

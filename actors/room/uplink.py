@@ -17,6 +17,8 @@ from actors.messages import Captured, Participant, UplinkState
 from .roster import AGENT_STATE, listener_of
 
 SAMPLE_BYTES = 2
+CAUGHT_UP_S = 0.1
+"""With so little left on the tape we are in step: a block or two, and the jitter of processes."""
 BUFFER_BYTES = 10 * 1024 * 1024
 """Largest pre-connect buffer (agent-api.md); beyond it the oldest is dropped and said so."""
 GAP_S = 2.0
@@ -38,6 +40,9 @@ class Seam:
     state_wait_s: float = 1.5
     """Longest wait for the agent's state attribute. Without its session started, LiveKit's agents
     throw a buffer away; with it they wait 3.0 s for one. Agents of other makes never set it."""
+    catch_up_s: float = 1.5
+    """Longest wait for what is on the tape and has not come yet: what is not in the buffer is heard
+    live, and all that follows is late by as much."""
     lead_silence: bool = False
     """Send silence on the track while holding, so that encoder and jitter buffer run warm."""
 
@@ -114,6 +119,7 @@ class Uplink:
         self._kept: deque[_Kept] = deque()
         self._kept_bytes = 0
         self._next = -1
+        self._caught_up = True
         self._served = -1
         self._unsent = -1
         self._frozen = False
@@ -136,6 +142,7 @@ class Uplink:
         actions = self._gap(run.position - self._next + run.gap)
         if run.pcm:
             actions += self._samples(run.pcm)
+        self._caught_up = run.behind <= CAUGHT_UP_S * self._rate
         return actions + self._advance(now)
 
     def published(self, sid: str, now: float) -> list[Action]:
@@ -158,6 +165,7 @@ class Uplink:
             return []
         position = self._served if since < 0 else min(since, self._served)
         self._start_at(position)
+        self._caught_up = False
         return [Rewind(position)]
 
     def subscribed(self, sid: str, now: float) -> list[Action]:
@@ -270,6 +278,8 @@ class Uplink:
             self._ready_since, self._keeping = now, True
         started = AGENT_STATE in self._listener.attributes
         wait_s = self._seam.hold_s if started else max(self._seam.hold_s, self._seam.state_wait_s)
+        if not self._caught_up:
+            wait_s = max(wait_s, self._seam.catch_up_s)
         if now - self._ready_since < wait_s:
             return []
         return [self._go_live(self._listener.identity)]

@@ -125,6 +125,7 @@ class FollowerMachine(RuleBasedStateMachine):
         assert run.sample_rate == RATE
         assert run.position == self.expected
         assert bool(run.pcm) != bool(run.gap)
+        assert run.behind == self.tape.header.end - end_of(run)
         assert len(run.pcm) <= 2 * CHUNK
         self.expected = end_of(run)
         self.under_way.append(run)

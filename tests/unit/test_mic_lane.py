@@ -38,6 +38,24 @@ def test_it_acknowledges_what_it_has_received() -> None:
     assert rig.sent[-1] == Follow(1, 6920, 4000)
 
 
+def test_a_tape_that_is_caught_up_with_is_acknowledged_without_waiting_for_the_next_time() -> None:
+    rig = Rig()
+    rig.lane.received(rig.run(0, RATE // 2 - 1), 0.0)
+    assert rig.sent == [Follow(1, -1, -1)]
+    rig.lane.received(rig.run(RATE // 2 - 1, 1), 0.0)
+    assert rig.sent[1:] == [Follow(1, RATE // 2, -1)]
+
+
+def test_with_too_much_waiting_here_nothing_is_acknowledged() -> None:
+    rig = Rig()
+    rig.lane.received(rig.run(0), 0.0)
+    rig.lane.tick(-1, 0.1)
+    rig.lane.tick(-1, 0.2, more=False)
+    rig.lane.received(rig.run(960, RATE), 0.2)
+    rig.lane.tick(-1, 0.3, more=False)
+    assert {follow.next for follow in rig.sent[1:]} == {960}
+
+
 def test_a_gap_counts_with_its_length() -> None:
     rig = Rig()
     rig.lane.received(rig.run(0), 0.0)

@@ -1,0 +1,44 @@
+"""A long pre-connect buffer is sent at a lower rate: no shorter, and still understood."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from actors.room.fit import EASY_BYTES, fitted, rate_for
+from tests.peers.coded_signal import decode, generate
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> None:
+    """Instead of the check of all tests: the client's native half, once begun, keeps its threads
+    and descriptors for the life of the process.
+    """
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "expected"),
+    [
+        (0, 48_000, 48_000),
+        (EASY_BYTES, 48_000, 48_000),
+        (EASY_BYTES + 2, 48_000, 24_000),
+        (2 * EASY_BYTES + 8, 48_000, 16_000),
+        (100 * EASY_BYTES, 48_000, 16_000),
+        (2 * EASY_BYTES, 16_000, 16_000),
+        (EASY_BYTES + 6, 24_000, 16_000),
+    ],
+)
+def test_the_rate_is_as_high_as_is_easy(size: int, rate: int, expected: int) -> None:
+    assert rate_for(size, rate) == expected
+
+
+@pytest.mark.parametrize(("blocks", "expected"), [(20, 48_000), (300, 24_000), (800, 16_000)])
+def test_every_block_is_still_there(blocks: int, expected: int) -> None:
+    signal = generate(blocks, 48_000)
+    pcm, rate = asyncio.run(fitted(signal.tobytes(), 48_000))
+    assert rate == expected
+    assert abs(len(pcm) / 2 / rate - blocks / 10) < 0.01
+    heard = decode(np.frombuffer(pcm, "<i2"), rate)
+    assert (heard.missing(blocks), heard.seams) == ((), ())
