@@ -154,6 +154,12 @@ class Terminal:
         assert isinstance(messages, list)
         return messages
 
+    def logged(self, message: str, field: str) -> list[Any]:
+        """What a field held in each line of the log with this message."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        return [entry[field] for entry in entries if entry["message"] == message]
+
     # -- waiting ---------------------------------------------------------------------------------
 
     def wait_until(self, condition: Callable[[Status], T], *, deadline_s: float = DEADLINE_S) -> T:

@@ -1,21 +1,20 @@
 """A whole terminal with the real server, a real agent worker and a real sound system."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.peers.agent_worker import AgentWorker, Job
+from tests.peers.agent_worker import AgentWorker
 from tests.peers.coded_signal import decode, generate
 from tests.peers.livekit_server import LiveKitServer
 from tests.peers.pulse import RATE, PulseAudio
-from tests.terminal import Terminal
+from tests.stage import ANSWER_S, Stage
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 BLOCKS = 60
 """Of 100 ms each, another chord in every one."""
-ANSWER_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -37,47 +36,6 @@ def worker(
 def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseAudio]:
     with PulseAudio(tmp_path_factory.mktemp("pulse")) as pulse:
         yield pulse
-
-
-class Stage:
-    """The peers, and terminals that meet them."""
-
-    def __init__(self, server: LiveKitServer, worker: AgentWorker, pulse: PulseAudio) -> None:
-        self.server = server
-        self.worker = worker
-        self.pulse = pulse
-
-    def terminal(
-        self, folder: Path, metadata: str = "", *, environment: Mapping[str, str] | None = None
-    ) -> Terminal:
-        """One whose agent is given this metadata."""
-        return Terminal(
-            folder,
-            environment={
-                **self.server.environment,
-                **self.pulse.environment,
-                **(environment or {}),
-            },
-            livekit={"agent_name": self.worker.name, "agent_metadata": metadata},
-            kiosk={"enabled": False},
-        )
-
-    def job(self, terminal: Terminal) -> Job:
-        """The agent's, of the conversation that is on."""
-        room = terminal.status()["session"]["room_name"]
-        found: list[Job] = []
-
-        def probe() -> bool:
-            if job := self.worker.job(room):
-                found.append(job)
-            return bool(found)
-
-        self.worker.wait_until(probe, deadline_s=ANSWER_S)
-        return found[0]
-
-    def wait_until_heard(self, job: Job) -> None:
-        """Until the agent has taken what was said for finished."""
-        self.worker.wait_until(lambda: job.heard, deadline_s=ANSWER_S)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,164 @@
+"""The promise: any process is killed in the middle of a sentence, and the agent hears every word.
+
+A whole terminal with the real server, a real agent worker and a real sound system; what is said is
+a signal that tells which part of it was not heard.
+"""
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.peers.agent_worker import AgentWorker, Job
+from tests.peers.coded_signal import BLOCK_MS, Heard, generate
+from tests.peers.livekit_server import LiveKitServer
+from tests.peers.network import Outage
+from tests.peers.pulse import RATE, PulseAudio
+from tests.stage import Stage
+from tests.terminal import Terminal
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    with (
+        LiveKitServer(folder) as server,
+        # Automatic gain would lift the line's noise into the decoder's silence.
+        AgentWorker(server, folder, auto_gain=False) as worker,
+        PulseAudio(folder) as pulse,
+    ):
+        yield Stage(server, worker, pulse)
+
+
+class Speech:
+    """Coded speech that goes on while something is done to the terminal."""
+
+    def __init__(self, stage: Stage, terminal: Terminal, blocks: int, job: Job) -> None:
+        self.blocks = blocks
+        self.job = job
+        self._stage = stage
+        self._terminal = terminal
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._speak, name="speech")
+
+    def _speak(self) -> None:
+        self._stage.pulse.speak_pcm(generate(self.blocks, RATE), RATE)
+        self._over.set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def goes_on_for(self, seconds: float) -> bool:
+        """Let so much be said; False when it was over before."""
+        return not self._over.wait(seconds)
+
+    def heard_to_the_end(self) -> Heard:
+        """Wait until the agent has heard the last block; returns all that it has heard."""
+        self._thread.join()
+        last = [self.blocks - 1]
+        self._stage.worker.wait_until(lambda: not self.job.decode().missing(last), deadline_s=60)
+        return self.job.decode()
+
+
+@contextmanager
+def _speech(stage: Stage, terminal: Terminal, blocks: int) -> Iterator[Speech]:
+    terminal.callpoint("start")
+    terminal.wait_for_agent("listening")
+    speech = Speech(stage, terminal, blocks, stage.job(terminal))
+    speech.start()
+    yield speech
+
+
+def _is_back(terminal: Terminal, name: str, pid: int) -> None:
+    terminal.wait_for_restart(name, pid)
+    terminal.wait_until(
+        lambda now: (
+            now["session"]["connection_state"] == "connected" and now["room"]["microphone_sid"]
+        )
+    )
+
+
+def test_twenty_kills_of_the_room_cost_no_word_and_the_agent_keeps_its_conversation(
+    stage: Stage, tmp_path: Path
+) -> None:
+    chance = random.Random(20)
+    kills = 20
+    with (
+        stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
+        _speech(stage, terminal, blocks=600) as speech,
+    ):
+        for _ in range(kills):
+            assert speech.goes_on_for(chance.uniform(1.0, 3.0)), "killed too slowly"
+            pid = terminal.kill_actor("room")
+            _is_back(terminal, "room", pid)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(speech.blocks) == (), heard.seams
+        assert heard.in_order
+        assert heard.repeated_ms / kills < 300, heard.seams
+        assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
+            speech.job.id
+        ]
+        assert terminal.status()["actors"]["room"]["restarts"] == kills
+
+
+@pytest.mark.parametrize("name", ["router", "session", "history", "kiosk"])
+def test_a_kill_of_a_process_off_the_lanes_makes_no_gap_at_all(
+    stage: Stage, tmp_path: Path, name: str
+) -> None:
+    with (
+        stage.terminal(tmp_path, kiosk={"port": 0}) as terminal,
+        _speech(stage, terminal, blocks=80) as speech,
+    ):
+        speech.goes_on_for(2.0)
+        began = speech.job.decode()
+        for _ in range(3):
+            pid = terminal.kill_actor(name)
+            _is_back(terminal, name, pid)
+            speech.goes_on_for(1.0)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(speech.blocks) == (), heard.seams
+        later = [seam for seam in heard.seams if seam.at_ms > began.runs[-1].end_ms]
+        assert later == [], "the sound stumbled"
+
+
+def test_a_kill_of_audio_costs_only_the_samples_of_its_own_restart(
+    stage: Stage, tmp_path: Path
+) -> None:
+    with (
+        stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
+        _speech(stage, terminal, blocks=100) as speech,
+    ):
+        for _ in range(3):
+            speech.goes_on_for(2.0)
+            pid = terminal.kill_actor("audio")
+            _is_back(terminal, "audio", pid)
+        heard = speech.heard_to_the_end()
+        gaps = terminal.logged("recording resumed", "gap_samples")
+        assert len(gaps) == 3
+        known_ms = sum(gaps) * 1000 / RATE
+        # A gap is filled with as much silence, so that what follows is in its place.
+        assert heard.lost_ms <= known_ms + 3 * BLOCK_MS / 2, heard.seams
+        assert heard.in_order
+
+
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
+def test_what_is_said_while_packets_vanish_unnoticed_is_said_again(
+    stage: Stage, tmp_path: Path, seconds: float
+) -> None:
+    with (
+        stage.terminal(tmp_path) as terminal,
+        _speech(stage, terminal, blocks=150) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        with Outage(terminal.actor_pid("room")):
+            speech.goes_on_for(seconds)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(speech.blocks) == (), heard.seams
+        assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
+            speech.job.id
+        ]
