@@ -30,7 +30,10 @@ from .lifecycle import (
     ActorUp,
     GetStatus,
     Heartbeat,
+    Loaded,
     Ready,
+    Reload,
+    Reloaded,
     RestartActor,
     StartFailed,
     Status,
@@ -84,7 +87,7 @@ from .session import (
 CATALOGUE: tuple[type[Message], ...] = (
     # lifecycle
     Ready, StartFailed, Heartbeat, Stop, ActorUp, ActorDown,
-    GetStatus, ActorStatus, Status, RestartActor, StopTerminal,
+    GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Loaded, Reload, Reloaded,
     # routing
     Join, Welcome, Done, Failed, Custom,
     # audio
@@ -140,6 +143,7 @@ __all__ = [
     "KioskState",
     "LeaveRoom",
     "ListHistory",
+    "Loaded",
     "Message",
     "MessageChanged",
     "MessageKind",
@@ -160,6 +164,8 @@ __all__ = [
     "PracticeText",
     "Ready",
     "RecordingStarted",
+    "Reload",
+    "Reloaded",
     "RestartActor",
     "RoomState",
     "Said",

@@ -324,7 +324,7 @@ import sys
 from pathlib import Path
 from actors.settings import Settings
 from supervisor.spec import ActorSpec
-from supervisor.terminal import run
+from supervisor.run import run
 specs = [ActorSpec("router", "actors.router.process:Router"), ActorSpec("a", "tests.puppet:Puppet")]
 sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
 """
