@@ -22,18 +22,21 @@ class Child:
     """A process that was asked for; it has a pid once the fork server has told it.
 
     ``on_born`` is called once when it has one, ``on_death`` once with how it ended and when nothing
-    of it is left, both in the loop. Raises ``OSError`` when there is no fork server.
+    of it is left, both in the loop. ``mark``: in the environment of what it starts. Raises
+    ``OSError`` when there is no fork server.
     """
 
     def __init__(
         self,
         name: str,
         job: ChildSpec | begin.ProgramJob,
+        mark: str,
         output: Drain,
         on_born: Callable[[], None],
         on_death: Callable[[Death], None],
     ) -> None:
         self.name = name
+        self._mark = mark
         self.pid: int | None = None
         """None: not yet known."""
         self.output = output
@@ -165,8 +168,12 @@ class Child:
             os.close(self._pidfd)
             self._pidfd = -1
         code = await self._code()
-        await family.bury(self.pid, at_home=not self._server_ended)
+        await family.bury(self.pid, "" if self._is_at_home() else self._mark)
         return by_exit(code)
+
+    def _is_at_home(self) -> bool:
+        """What it leaves behind comes to where we look."""
+        return family.is_adopting() or not self._server_ended
 
     async def _code(self) -> int | None:
         assert self.pid is not None
@@ -191,4 +198,4 @@ class Child:
 
 
 def _stillborn() -> Death:
-    return Death("start failed", "the fork server has ended")
+    return Death("unborn", "the fork server has ended")

@@ -14,6 +14,7 @@ Kind = Literal[
     "hang",
     "unhealthy",
     "start failed",
+    "unborn",
     "unknown",
 ]
 

@@ -50,13 +50,18 @@ def adopted_exit(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status)
 
 
-async def bury(pid: int, *, at_home: bool) -> None:
-    """End whatever a dead child has left, and see that it is gone. ``at_home``: the child was one
-    of the present fork server, so that its orphans are too.
+def is_adopting() -> bool:
+    """:func:`adopt` was called."""
+    return _adopting
+
+
+async def bury(pid: int, mark: str = "") -> None:
+    """End whatever a dead child has left, and see that it is gone. ``mark``: the child was one of a
+    fork server that has died, so that its orphans are not with the present one.
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + _BURIAL_S
-    while orphans := _orphans(pid, at_home=at_home):
+    while orphans := _orphans(pid, mark):
         if loop.time() > give_up:
             log.error("orphans survive SIGKILL", extra={"pids": [each for each, _ in orphans]})
             break
@@ -67,13 +72,14 @@ async def bury(pid: int, *, at_home: bool) -> None:
     known.discard(pid)
 
 
-def _orphans(dead: int, *, at_home: bool) -> list[tuple[int, int]]:
+def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     """Living ones, with the parent that they have now."""
     ours = known | forks.own_helpers()
     homes = [forks.server_pid(), *([os.getpid()] if _adopting else [])]
     found = [(pid, home) for home in homes if home for pid in kin.children_of(home)]
-    if not (at_home or _adopting):
-        found += [(pid, kin.parent_of(pid)) for pid in kin.in_session(dead)]
+    if mark:
+        strays = {*kin.in_session(dead), *kin.marked(mark)}
+        found += [(pid, kin.parent_of(pid)) for pid in strays]
     return [(pid, home) for pid, home in found if pid not in ours and _lives(pid)]
 
 

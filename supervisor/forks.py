@@ -8,7 +8,6 @@ waiting: :func:`fork` hands the request over, and the pid comes later through a 
 import contextlib
 import io
 import os
-import select
 import signal
 import struct
 import sys
@@ -29,9 +28,6 @@ import multiprocess.util
 from actors.runtime import kin
 
 _CONTEXT = multiprocess.get_context("forkserver")
-_STOP_S = 2.0
-"""For the server to end by itself when it is told to."""
-
 SIGNED = struct.Struct("q")
 """What the server tells: the pid, later the exit code."""
 
@@ -83,7 +79,8 @@ def server_pid() -> int:
 def kill_server() -> None:
     """End a server that hangs; :func:`ensure` starts another."""
     if pid := server_pid():  # a child of ours that nobody else waits for: the pid is its own
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def own_helpers() -> set[int]:
@@ -151,14 +148,18 @@ def _surroundings() -> Iterator[None]:
 
 
 def _stop() -> None:
-    """End the server and multiprocess's resource tracker, and wait for both."""
+    """End the server and multiprocess's resource tracker, and wait for both.
+
+    By SIGKILL: it has nothing to put in order, and would take its end for that of the supervisor.
+    """
     server = multiprocess.forkserver._forkserver
-    pid = server._forkserver_pid
-    if pid:
+    if server._forkserver_pid:
+        kill_server()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(server._forkserver_pid, 0)
         os.close(server._forkserver_alive_fd)
         remove_address()
         server._forkserver_alive_fd = server._forkserver_pid = server._forkserver_address = None
-        _end_child(pid)
     with contextlib.suppress(ChildProcessError):
         multiprocess.resource_tracker._resource_tracker._stop()
 
@@ -170,15 +171,3 @@ def remove_address() -> None:
             Path(address).unlink()
             if not multiprocess.process.current_process()._config.get("tempdir"):
                 Path(address).parent.rmdir()  # the supervisor has died, nobody else will
-
-
-def _end_child(pid: int) -> None:
-    """Wait for the end of a child that has been told to, and see to it."""
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        pidfd = os.pidfd_open(pid)
-        try:
-            if not select.select([pidfd], [], [], _STOP_S)[0]:
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        finally:
-            os.close(pidfd)

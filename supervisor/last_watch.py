@@ -5,48 +5,73 @@ descendants, in whatever session. What an earlier fork server has started (it ma
 is found by the mark in its environment. SIGKILL also ends what is stopped or hangs.
 """
 
+import atexit
 import os
 import signal
+import time
 import warnings
+from dataclasses import dataclass
 
 from actors.runtime import kin
 
 from . import forks
 
 _SIGNAL = signal.SIGUSR2
-_TIME_S = 5.0
+_END_S = 5.0
+"""For everything to die of SIGKILL."""
+_PARENT_S = 1.0
+"""The server is told of the supervisor's death twice: its pipe is closed, and a moment later it has
+another parent. If that does not come, it ends for a reason of its own and touches nobody."""
+_AGAIN_S = 0.001
 
 
 def begin() -> None:
     """To be called in the fork server, before it forks anything."""
-    supervisor, server = os.getppid(), os.getpid()
-    mark = os.environ.get(kin.MARK, "")
+    watch = _LastWatch(os.getpid(), os.getppid(), os.environ.get(kin.MARK, ""))
     # Orphans that are adopted here and have ended are no children that it knows of.
     warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")
     kin.become_subreaper()
-
-    def supervisor_may_have_died(_number: int, _frame: object) -> None:
-        # A child has this handler too until it has its own, and the signal also comes when only
-        # the supervisor's thread that has started us has ended.
-        if os.getpid() == server and os.getppid() != supervisor:
-            end_all(mark)
-            forks.remove_address()
-            os._exit(0)
-
-    signal.signal(_SIGNAL, supervisor_may_have_died)
+    signal.signal(_SIGNAL, lambda _number, _frame: watch.look())
+    atexit.register(watch.ending)
     # SIGTERM may be sent to the whole group or control group; the supervisor then stops everyone
     # in order, for which it may need this server. A child takes the mask back.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP})
     kin.signal_at_parents_death(_SIGNAL)
-    if mark and mark != kin.identity(supervisor):
-        os._exit(0)  # it has died while this process began
+    watch.look()  # it may have died while this process began
 
 
-def end_all(mark: str) -> None:
-    """Kill all descendants and everything with the mark."""
+@dataclass(frozen=True)
+class _LastWatch:
+    server: int
+    supervisor: int
+    mark: str
 
-    def left() -> set[int]:
-        found = set(kin.descendants_of(os.getpid()))
-        return found | set(kin.marked(mark)) if mark else found
+    def look(self) -> None:
+        """End everything if the supervisor has died.
 
-    kin.end_all(left, _TIME_S)
+        The signal also comes when only the supervisor's thread that has started us has ended; and a
+        child has all this too until it has its own.
+        """
+        if os.getpid() == self.server and self._is_alone():
+            self._end_all()
+            forks.remove_address()
+            os._exit(0)
+
+    def ending(self) -> None:
+        """The server is about to end, for whatever reason."""
+        give_up = time.monotonic() + _PARENT_S
+        while os.getpid() == self.server and time.monotonic() < give_up:
+            self.look()
+            time.sleep(_AGAIN_S)
+
+    def _is_alone(self) -> bool:
+        if os.getppid() != self.supervisor:
+            return True
+        return bool(self.mark) and self.mark != kin.identity(self.supervisor)
+
+    def _end_all(self) -> None:
+        def left() -> set[int]:
+            found = set(kin.descendants_of(self.server))
+            return found | set(kin.marked(self.mark)) if self.mark else found
+
+        kin.end_all(left, _END_S)

@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.messages import StartFailed
 from actors.runtime import kin
-from actors.runtime.host import EXIT_START_FAILED
+from actors.runtime.host import EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
 
 from .child import Child
@@ -17,7 +17,7 @@ from .death import Death, by_exit
 from .drain import Drain
 from .program import ProgramWork
 from .spec import ActorSpec, Spec
-from .work import ActorWork, Surroundings, Work
+from .work import ActorWork, Surroundings, Work, mark_of
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,15 @@ class Member:
         self.was_ready = False
         """At any start."""
         self.failure: StartFailed | None = None
-        """Why the last start failed, as far as that is known."""
+        """Why it could not start the last time, until it has."""
         self.settled = asyncio.Event()
         """It is neither starting nor stopping, nor about to."""
         self._essential = True
         self._over = asyncio.Event()
         """There is no process, and everybody has been told."""
         self._over.set()
+        self._failed = False
+        """This start; ``failure`` says why."""
         self._asked = ""
         self._doom: Death | None = None
         self._work: Work | None = None
@@ -109,19 +111,19 @@ class Member:
         """Start it. Everything else is told by ``on_ready`` or ``on_death``."""
         self.incarnation += 1
         self.state = "starting"
-        self.failure, self._asked, self._doom, self._ending = None, "", None, None
+        self._failed, self._asked, self._doom, self._ending = False, "", None, None
         self.settled.clear()
         self._over.clear()
         self.started_at = self._loop.time()
         self._work = work = self._kind_of_work(surroundings)
         self._deadline = Deadline(_BIRTH_S, self._not_born)
         output = Drain(self.name, self._offer)
+        mark = mark_of(self.name, self.incarnation)
         try:
-            self.child = Child(self.name, work.job(), output, self._born, self._dead)
-        except OSError as error:
+            self.child = Child(self.name, work.job(mark), mark, output, self._born, self._dead)
+        except OSError as error:  # the fork server has just died; or no memory, no descriptors
             output.finish()
-            self.failure = StartFailed(self.incarnation, f"cannot be started: {error.strerror}")
-            self._loop.call_soon(self._dead, Death("start failed"))
+            self._loop.call_soon(self._dead, Death("unborn", f"cannot fork: {error.strerror}"))
 
     def _kind_of_work(self, surroundings: Surroundings) -> Work:
         if isinstance(self.spec, ActorSpec):
@@ -142,7 +144,7 @@ class Member:
 
     def _not_ready(self, patience: float) -> None:
         log.error("start timed out", extra={"actor": self.name, "seconds": patience})
-        self.failure = StartFailed(self.incarnation, f"not ready within {patience:g} s")
+        self._fail(f"not ready within {patience:g} s")
         self.kill(Death("start failed"))
 
     def ready(self) -> None:
@@ -152,6 +154,7 @@ class Member:
         self._cancel_deadline()
         self.state = "running"
         self.was_ready = True
+        self.failure = None
         self.settled.set()
         self._on_ready(self)
 
@@ -161,11 +164,15 @@ class Member:
 
     def start_failed(self, failure: StartFailed) -> None:
         """It has said why it cannot start; its end comes right after, or has come already."""
-        self.failure = failure
+        self.failure, self._failed = failure, True
         self.loaded(essential=failure.essential)
         if self._late_word is not None:
             self._late_word.cancel()
             self._concluded(by_exit(EXIT_START_FAILED))
+
+    def _fail(self, reason: str, remedy: str = "") -> None:
+        self.failure = StartFailed(self.incarnation, reason, remedy)
+        self._failed = True
 
     # -- end -------------------------------------------------------------------------------------
 
@@ -244,8 +251,8 @@ class Member:
         if self._work is not None:
             self._work.over()
         if self.child is not None and self.child.refusal:
-            self.failure = StartFailed(self.incarnation, f"cannot run {self.child.refusal}")
-        untold = self.failure is None and not self.is_ending and self.state == "starting"
+            self._fail(f"cannot run {self.child.refusal}")
+        untold = not (self._failed or self.is_ending) and self.state == "starting"
         if untold and death == by_exit(EXIT_START_FAILED) and self.is_actor:
             self._late_word = self._loop.call_later(_LAST_WORD_S, self._concluded, death)
         else:
@@ -259,12 +266,13 @@ class Member:
             death = Death("asked", self._asked)
         elif self._doom is not None:
             death = self._doom
-        elif self.failure is not None:
+        elif self._failed:
             death = Death("start failed")
-        elif self.state == "starting":
+        elif self.is_actor and death == by_exit(EXIT_STUCK):
+            death = Death("hang", "hang, a message was not handled")
+        elif self.state == "starting" and death.kind != "unborn":
             last = f": {child.output.last_line}" if child and not self.is_actor else ""
-            reason = f"ended before it was ready ({death})"
-            self.failure = StartFailed(self.incarnation, reason + last, "the log says more")
+            self._fail(f"ended before it was ready ({death}){last}", "the log says more")
             death = Death("start failed", f"start failed ({death})")
         self.last_exit = str(death)
         self._over.set()

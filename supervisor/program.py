@@ -29,11 +29,11 @@ class ProgramWork:
         self._spec = spec
         self._waiting: asyncio.Task[None] | None = None
 
-    def job(self) -> ProgramJob:
+    def job(self, mark: str) -> ProgramJob:
         """With the present environment, without secrets unless the operator wants them given."""
         inherited = {
             key: value
-            for key, value in environ().items()
+            for key, value in environ(mark).items()
             if self._spec.credentials or key not in _SECRET
         }
         return ProgramJob(
@@ -66,7 +66,7 @@ async def answered(address: str) -> None:
     """
     pause = _AGAIN_S[0]
     while True:
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.LimitOverrunError):
+        with contextlib.suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             async with asyncio.timeout(_TRY_S):
                 if await _answers(address):
                     return

@@ -33,7 +33,10 @@ def changes(old: Settings, new: Settings, before: Sequence[Spec], after: Sequenc
         if field not in ("supervisor", "actors", "programs")
         and getattr(old, field) != getattr(new, field)
     }
-    all_anew = old.terminal.log_level != new.terminal.log_level
+    all_anew = (
+        old.terminal.log_level != new.terminal.log_level
+        or old.supervisor.slow_after != new.supervisor.slow_after  # their heartbeats follow it
+    )
     was = {spec.name: spec for spec in before}
     will = {spec.name: spec for spec in after}
 

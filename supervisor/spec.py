@@ -2,7 +2,7 @@
 imported.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actors.settings import Settings
@@ -82,7 +82,7 @@ BUILT_IN = (
         "audio",
         "actors.audio.process:Audio",
         # A microphone that went away is found again only by a fresh process.
-        rules=Rules(memory_mib=(400.0, 800.0), cpu_percent=(90.0, None), unhealthy_after=15.0),
+        rules=replace(_USUAL, unhealthy_after=15.0),
         reads=("audio",),
     ),
     ActorSpec("parrot", "actors.parrot.process:Parrot", rules=_USUAL, reads=()),
@@ -90,10 +90,16 @@ BUILT_IN = (
         "room",
         "actors.room.process:RoomActor",
         # Later than audio, whose silence it complains of too.
-        rules=Rules(memory_mib=(400.0, 800.0), cpu_percent=(90.0, None), unhealthy_after=45.0),
+        rules=replace(_USUAL, unhealthy_after=45.0),
         reads=("audio", "livekit"),
     ),
-    ActorSpec("kiosk", "actors.kiosk.process:Kiosk", rules=_USUAL, reads=("kiosk", "terminal")),
+    ActorSpec(
+        "kiosk",
+        "actors.kiosk.process:Kiosk",
+        # As its class says, which it may not live long enough to tell.
+        rules=replace(_USUAL, essential=False),
+        reads=("kiosk", "terminal"),
+    ),
 )
 """In the order of starting: consumers first, so that stopping in reverse drains by itself."""
 
@@ -135,7 +141,7 @@ def _changed(spec: ActorSpec, actor: ActorSettings | None) -> ActorSpec:
     rules = _rules(
         actor,
         usual,
-        essential=None if actor.essential == "auto" else actor.essential,
+        essential=usual.essential if actor.essential == "auto" else actor.essential,
         stuck_after=actor.stuck_after,
         unhealthy_after=(
             usual.unhealthy_after

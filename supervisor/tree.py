@@ -31,7 +31,7 @@ from .member import Member
 from .reload import Changes, changes
 from .spec import Spec
 from .unit import Again, Phase, Quarantined, Start, Stop, Unit, Verdict, Wait
-from .watch import Watch
+from .watch import Watch, heartbeat_of
 from .work import Surroundings
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,12 @@ class Tree:
         self._chance = chance
         self._loop = asyncio.get_running_loop()
         self._lane = Lane(bus, self._on_word)
-        self._surroundings = Surroundings(bus.runtime_dir, settings.to_plain(), self._lane)
+        self._surroundings = Surroundings(
+            bus.runtime_dir,
+            settings.to_plain(),
+            self._lane,
+            heartbeat_of(settings.supervisor),
+        )
         self._watch = Watch(settings.supervisor)
         self.members = {spec.name: self._member(spec) for spec in specs}
         """By name, in the order of starting."""
@@ -93,8 +98,24 @@ class Tree:
         self._stopping = False
 
     def _member(self, spec: Spec) -> Member:
-        policy = self._settings.supervisor
-        return Member(spec, policy, self._offer, self._on_ready, self._on_death, forks.kill_server)
+        return Member(
+            spec,
+            self._settings.supervisor,
+            self._offer,
+            lambda member: self._safely(self._on_ready, member),
+            lambda *death: self._safely(self._on_death, *death),
+            forks.kill_server,
+        )
+
+    def _safely(self, step: Callable[..., None], *args: object) -> None:
+        """A fault of our own must not leave anybody unsupervised: the whole terminal is started
+        afresh instead.
+        """
+        try:
+            step(*args)
+        except Exception:
+            log.exception("fault of the supervisor")
+            self._escalate("fault of the supervisor")
 
     def _grouped(self) -> dict[str, Unit]:
         specs = [member.spec for member in self.members.values()]
@@ -118,6 +139,9 @@ class Tree:
                 return
             self._launch(member)
             await member.settled.wait()
+            while member.state == "backing-off" and member.essential:
+                member.settled.clear()  # nothing of what comes after it could do without it
+                await member.settled.wait()
             if member.state == "failed" and not self._stopping:
                 raise _start_failed(member)
         self._starting_up = False
@@ -162,7 +186,11 @@ class Tree:
         for name in todo.stop:
             await self.members[name].end("config changed")
         self._settings = settings
-        self._surroundings = replace(self._surroundings, settings=settings.to_plain())
+        self._surroundings = replace(
+            self._surroundings,
+            settings=settings.to_plain(),
+            heartbeat_s=heartbeat_of(settings.supervisor),
+        )
         self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
         self._units = self._grouped()
         for name, member in self.members.items():
@@ -217,10 +245,11 @@ class Tree:
         match unit.next(self._loop.time()):
             case Start(name):
                 self.members[name].launch(self._surroundings)
-            case Stop(name):
-                self._spawn(self.members[name].end("stopped with its group"))
+            case Stop(name, why):
+                self._spawn(self.members[name].end(why))
             case Wait(until):
-                self._timers[key] = self._loop.call_at(until, self._advance, unit)
+                again = self._loop.call_at(until, self._safely, self._advance, unit)
+                self._timers[key] = again
 
     def _on_ready(self, member: Member) -> None:
         self._watch.ready(member)

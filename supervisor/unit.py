@@ -40,6 +40,8 @@ class Stop:
     """Stop this member now; it is to be started again."""
 
     name: str
+    why: str
+    """For the status."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Unit:
         self._chance = chance
         self._crashes = {name: Crashes(back_off, chance) for name in members}
         self._phase: dict[str, Phase] = {}
-        self._to_stop: set[str] = set()
+        self._to_stop: dict[str, str] = {}
+        """With the reason."""
         self._to_start: set[str] = set()
         self._due: dict[str, float] = {}
         """Not to be started before, by name."""
@@ -168,7 +171,7 @@ class Unit:
         self._window.clear()
         self._crashes[name].clear()
         self._phase.setdefault(name, Phase.DOWN)
-        self._to_stop.add(name)
+        self._to_stop[name] = "restart asked for"
         self._to_start.add(name)
         self._due.clear()
 
@@ -176,7 +179,7 @@ class Unit:
         for each in affected(self._strategy, self._order, name):
             if each not in self._phase:
                 continue  # the terminal is only just starting, and has not come to it
-            self._to_stop.add(each)
+            self._to_stop.setdefault(each, f"stopped with {name}")
             if each != name and self._types[each] == "temporary":
                 continue  # goes down with its group, and stays there
             waits = self._due.get(each, due) if each in self._to_start and each != name else due
@@ -188,15 +191,16 @@ class Unit:
     def next(self, now: float) -> Step:
         """The next step; it counts as begun. Ask again whenever the unit was told of something."""
         self._to_stop = {
-            name for name in self._to_stop if self._phase[name] in (Phase.STARTING, Phase.UP)
+            name: why
+            for name, why in self._to_stop.items()
+            if self._phase[name] in (Phase.STARTING, Phase.UP)
         }
         if Phase.STOPPING in self._phase.values():
             return None
         if self._to_stop:
             last = max(self._to_stop, key=self._order.index)
-            self._to_stop.discard(last)
             self._phase[last] = Phase.STOPPING
-            return Stop(last)
+            return Stop(last, self._to_stop.pop(last))
         if not self._to_start or Phase.STARTING in self._phase.values():
             return None
         first = min(self._to_start, key=self._order.index)

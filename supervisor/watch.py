@@ -17,6 +17,7 @@ from .usage import usage_of
 
 log = logging.getLogger(__name__)
 
+_BEATS_MISSED = 3
 _MEASURE_S = 10.0
 """Between two looks at memory and processor time."""
 
@@ -31,6 +32,11 @@ class _Watched:
     health: str = "ok"
     quiet: bool = True
     """A restart now would disturb nobody, says its last heartbeat; programs send none."""
+
+
+def heartbeat_of(policy: Policy) -> float:
+    """Seconds between two heartbeats: three in a row must be missing for an actor to be slow."""
+    return policy.slow_after / _BEATS_MISSED
 
 
 class Watch:
@@ -163,6 +169,8 @@ class Watch:
 
     def _judge(self, watched: _Watched, measure: Measure, doom: Death) -> None:
         member = watched.member
+        if member.is_ending:
+            return
         match measure:
             case Measure.WARNING:
                 log.warning(

@@ -24,6 +24,7 @@ class Surroundings:
     settings: dict[str, Any]
     """As plain data."""
     lane: Lane
+    heartbeat_s: float
 
 
 class Work(Protocol):
@@ -32,8 +33,8 @@ class Work(Protocol):
     beats: bool
     """It sends heartbeats."""
 
-    def job(self) -> ChildSpec | ProgramJob:
-        """What the process gets."""
+    def job(self, mark: str) -> ChildSpec | ProgramJob:
+        """What the process gets, ``mark`` in its environment."""
 
     def born(self, child: Child, ready: Callable[[], None]) -> None:
         """The process is there. ``ready``: to be called in the loop when it is."""
@@ -45,9 +46,14 @@ class Work(Protocol):
         """The process is about to end or has ended."""
 
 
-def environ() -> dict[str, str]:
-    """The environment of this process as it is now, with the mark of its descendants."""
-    return {**os.environ, kin.MARK: kin.identity(os.getpid())}
+def environ(mark: str) -> dict[str, str]:
+    """The environment of this process as it is now, with the mark of a child."""
+    return {**os.environ, kin.MARK: mark}
+
+
+def mark_of(name: str, incarnation: int) -> str:
+    """By which all that a child starts can be found."""
+    return f"{kin.identity(os.getpid())}/{name}:{incarnation}"
 
 
 class ActorWork:
@@ -60,7 +66,7 @@ class ActorWork:
         self._incarnation = incarnation
         self._surroundings = surroundings
 
-    def job(self) -> ChildSpec:
+    def job(self, mark: str) -> ChildSpec:
         """With the supervisor's present environment: the fork server has that of its own start."""
         return ChildSpec(
             name=self._spec.name,
@@ -70,7 +76,8 @@ class ActorWork:
             settings=self._surroundings.settings,
             options=self._spec.options,
             supervisor_pid=os.getpid(),
-            environ=environ(),
+            heartbeat_s=self._surroundings.heartbeat_s,
+            environ=environ(mark),
         )
 
     def born(self, child: Child, ready: Callable[[], None]) -> None:

@@ -36,8 +36,6 @@ from .spec import ChildSpec
 log = logging.getLogger(__name__)
 
 SUPERVISOR = "supervisor"
-HEARTBEAT_S = 1.0
-"""On the whole seconds of the monotonic clock, so that the supervisor wakes once for all."""
 MAILBOX = 1000
 """Messages waiting for ``on_message``. Beyond it, asks are refused, deliveries are left to be sent
 again, levels and facts are dropped and counted."""
@@ -195,7 +193,7 @@ class Host:
         adopted = Adopted()
         while True:
             now = time.monotonic()
-            await asyncio.sleep(_until_next_beat(now))
+            await asyncio.sleep(_until_next_beat(now, self._spec.heartbeat_s))
             adopted.reap(now)
             if self._in_hand_since and now - self._in_hand_since > actor.handles_within_s:
                 self._stuck(actor)
@@ -268,10 +266,12 @@ class Host:
             self.post.acknowledge(envelope)
 
 
-def _until_next_beat(now: float) -> float:
-    """Seconds to the next whole beat of the monotonic clock, or to the one after."""
-    rest = HEARTBEAT_S - now % HEARTBEAT_S
-    return rest if rest > HEARTBEAT_S / 10 else rest + HEARTBEAT_S
+def _until_next_beat(now: float, period: float) -> float:
+    """Seconds to the next multiple of the period on the monotonic clock, or to the one after: all
+    actors beat at the same moment, and the supervisor wakes once for all.
+    """
+    rest = period - now % period
+    return rest if rest > period / 10 else rest + period
 
 
 def _load(target: str) -> type[Actor]:

@@ -8,13 +8,15 @@ fork server above them: what a dead actor leaves is found there.
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 MARK = "CALLPOINT_SUPERVISOR"
-"""Environment variable of all descendants of a supervisor: its :func:`identity`."""
+"""Environment variable of all descendants of a supervisor: its :func:`identity`, and after a ``/``
+whose descendants they are."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -89,14 +91,14 @@ def descendants_of(pid: int) -> list[int]:
 
 
 def marked(mark: str) -> list[int]:
-    """Processes of this user, but for this one, whose environment was ``mark`` when they began."""
-    wanted = f"{MARK}={mark}".encode()
+    """Processes of this user, but for this one, that had ``mark`` or ``mark/...`` in their
+    environment when they began.
+    """
+    wanted = re.compile(rb"(?:^|\0)" + re.escape(f"{MARK}={mark}".encode()) + rb"(?:\0|/|$)")
     found = []
     for pid in _all_pids():
         with contextlib.suppress(OSError):
-            if pid != os.getpid() and wanted in Path(f"/proc/{pid}/environ").read_bytes().split(
-                b"\0"
-            ):
+            if pid != os.getpid() and wanted.search(Path(f"/proc/{pid}/environ").read_bytes()):
                 found.append(pid)
     return found
 

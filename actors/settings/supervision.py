@@ -39,7 +39,8 @@ class Supervisor(Section, frozen=True):
     quarantine: PositiveSeconds = 60.0
     """Seconds until what is in quarantine is tried once again; doubled each time, up to an hour."""
     slow_after: PositiveSeconds = 3.0
-    """Seconds without a heartbeat after which an actor is said to be slow."""
+    """Seconds without a heartbeat after which an actor is said to be slow; a third of it is the
+    time between two heartbeats."""
     stuck_after: PositiveSeconds = 10.0
     """Seconds without a heartbeat after which an actor's stacks are dumped into the log and it is
     killed and restarted."""

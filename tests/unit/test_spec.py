@@ -1,5 +1,6 @@
 """The tree as data."""
 
+import importlib
 import importlib.util
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from actors.settings import Settings
 from supervisor.grouping import units_of
-from supervisor.spec import ActorSpec, Rules, tree_of
+from supervisor.spec import BUILT_IN, ActorSpec, Rules, tree_of
 
 pytestmark = pytest.mark.unit
 
@@ -134,3 +135,11 @@ def test_a_group_that_restarts_together_is_one_unit_and_others_are_their_own() -
     assert units["audio"].members == ("audio", "room"), "in the order of starting"
     assert units["kiosk"] is not units["history"]
     assert units["router"].members == ("router",)
+
+
+@pytest.mark.parametrize("spec", BUILT_IN, ids=lambda spec: spec.name)
+def test_built_in_actors_are_as_essential_as_their_classes_say(spec: ActorSpec) -> None:
+    module, _, name = spec.target.partition(":")
+    of_class = getattr(importlib.import_module(module), name).essential
+    assert spec.rules.essential in (None, of_class)
+    assert of_class == (spec.name != "kiosk")

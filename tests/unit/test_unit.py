@@ -72,7 +72,7 @@ class World:
                         self.dies(name, Death("start failed"))
                     else:
                         self.unit.ready(name)
-                case Stop(name):
+                case Stop(name, _):
                     self.story.append(f"-{name}")
                     del self.alive[name]
                     self.unit.died(name, ASKED, ran_s=1.0, now=self.now, essential=self.essential)
@@ -418,7 +418,7 @@ class AnyStory(RuleBasedStateMachine):
                 assert self.phase[name] == "down", "never two processes for one member"
                 assert not self._some("starting", "stopping"), "one after the other"
                 self.phase[name] = "starting"
-            case Stop(name):
+            case Stop(name, _):
                 assert self.phase[name] in ("starting", "up")
                 self.phase[name] = "stopping"
             case Wait(until):
@@ -458,7 +458,7 @@ class AnyStory(RuleBasedStateMachine):
             match unit.next(now):
                 case Start(name):
                     phase[name] = "starting"
-                case Stop(name):
+                case Stop(name, _):
                     phase[name] = "stopping"
                 case Wait(until):
                     now = until
