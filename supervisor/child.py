@@ -1,107 +1,201 @@
-"""One child process: forked from a preloaded server, its death seen by the kernel's handle.
-
-The only module that knows multiprocess.
-"""
+"""One child process: asked for at the fork server, its death seen by the kernel's handle."""
 
 import asyncio
 import contextlib
 import os
 import signal
-import sys
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import multiprocess
-import multiprocess.forkserver
-
-from actors.runtime.entry import run_child
+from actors.runtime import kin
 from actors.runtime.spec import ChildSpec
 
-_CONTEXT = multiprocess.get_context("forkserver")
-_STATUS_WITHIN_S = 0.2
-"""After the death, for the fork server to tell the exit status; normally it is there already."""
+from . import begin, family, forks
+from .death import Death, by_exit
+from .drain import Drain
 
-
-def start_fork_server() -> None:
-    """Begin the preload (about half a second, in another process) as early as possible."""
-    _CONTEXT.set_forkserver_preload(["supervisor.preload"])
-    with _trivial_main():
-        multiprocess.forkserver.ensure_running()
-
-
-def stop_fork_server() -> None:
-    """End the fork server and multiprocess's resource tracker, and wait for both."""
-    from multiprocess import resource_tracker
-
-    multiprocess.forkserver._forkserver._stop()
-    resource_tracker._resource_tracker._stop()
-
-
-@contextlib.contextmanager
-def _trivial_main() -> Iterator[None]:
-    """Hide ``__main__``: multiprocess would run it again in every child, with all it imports."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def describe_exit(code: int | None) -> str:
-    """``exit 3``, ``signal SIGKILL``, or ``unknown`` when the fork server died first."""
-    if code is None:
-        return "unknown"
-    if code < 0:
-        try:
-            return f"signal {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
-    return f"exit {code}"
+_STATUS_S = 0.2
+"""After the death, for the fork server to tell the exit code; normally it is there already."""
+_WORD = forks.SIGNED.size
 
 
 class Child:
-    """A started process. ``on_death`` is called once, in the loop, with how it ended."""
+    """A process that was asked for; it has a pid once the fork server has told it.
 
-    def __init__(self, spec: ChildSpec, on_death: Callable[[str], None]) -> None:
-        self.spec = spec
+    ``on_born`` is called once when it has one, ``on_death`` once with how it ended and when nothing
+    of it is left, both in the loop. ``mark``: in the environment of what it starts. Raises
+    ``OSError`` when there is no fork server.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        job: ChildSpec | begin.ProgramJob,
+        mark: str,
+        output: Drain,
+        on_born: Callable[[], None],
+        on_death: Callable[[Death], None],
+    ) -> None:
+        self.name = name
+        self._mark = mark
+        self.pid: int | None = None
+        """None: not yet known."""
+        self.output = output
+        self.gone = asyncio.Event()
+        """It has ended, and nothing of it is left."""
+        self.runs = asyncio.Event()
+        """A program: it could be executed."""
+        self.refusal = ""
+        """A program: why it could not be."""
+        self._on_born = on_born
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
-        self._process = _CONTEXT.Process(target=run_child, args=(spec,), name=spec.name)
-        with _trivial_main():
-            self._process.start()
-        self.pid: int = self._process.pid
-        self._waited = asyncio.Event()
-        try:
-            self._pidfd = os.pidfd_open(self.pid)
-        except ProcessLookupError:  # dead already: its status is all there is to wait for
-            self._pidfd = -1
-            self._loop.call_soon(self._dead)
-        else:
-            self._loop.add_reader(self._pidfd, self._dead)
+        self._pidfd = self._refused = -1
+        self._early: list[signal.Signals] = []
+        self._words = bytearray()
+        self._told_more = asyncio.Event()
+        self._server_ended = False
+        self._birth = self._ask(job)
+        self._server = forks.server_pid()
+        family.unborn += 1
+        self._unborn = True
+        self._loop.add_reader(self._birth.told, self._told)
+        self._life = self._loop.create_task(self._live(), name=f"life of {name}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; to this very process or to nobody, never to one that got its pid."""
-        if self._pidfd >= 0:
+        if self._unborn:
+            self._early.append(number)
+        elif self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for the death; False when it has not come within ``timeout_s``."""
-        try:
-            await asyncio.wait_for(self._waited.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
+    # -- birth -----------------------------------------------------------------------------------
 
-    def _dead(self) -> None:
+    def _ask(self, job: ChildSpec | begin.ProgramJob) -> forks.Birth:
+        fds = [self.output.write_fd]
+        try:
+            if isinstance(job, ChildSpec):
+                birth = forks.fork(self.name, begin.actor, job, fds=(self.output.write_fd,))
+            else:
+                self._refused, its_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                fds.append(its_end)
+                self._loop.add_reader(self._refused, self._executed)
+                birth = forks.fork(self.name, begin.program, job, fds=tuple(fds))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        self._hand_over(birth.to_child, memoryview(birth.payload))
+        return birth
+
+    def _hand_over(self, to_child: int, rest: memoryview) -> None:
+        """Write what the child needs to begin; a pipe normally takes it at once."""
+        try:
+            while rest:
+                rest = rest[os.write(to_child, rest) :]
+        except BlockingIOError:
+            self._loop.add_writer(to_child, self._hand_over, to_child, rest)
+            return
+        except OSError:  # it has ended, which is seen elsewhere
+            pass
+        self._loop.remove_writer(to_child)
+        os.close(to_child)
+
+    def _executed(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self.refusal = os.read(self._refused, 1000).decode(errors="replace")
+            self._loop.remove_reader(self._refused)
+            os.close(self._refused)
+            self._refused = -1
+            if not self.refusal:
+                self.runs.set()
+
+    def _told(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            words = os.read(self._birth.told, 2 * _WORD)
+            self._words += words
+            if not words:
+                self._loop.remove_reader(self._birth.told)
+                self._server_ended = True
+            self._told_more.set()
+
+    # -- life and death --------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        try:
+            await self._until_told(0)
+            self._born(self._word(0))
+            death = await self._end() if self.pid else _stillborn()
+        finally:
+            self._forget()
+        self.gone.set()
+        self._on_death(death)
+
+    async def _until_told(self, index: int) -> None:
+        while len(self._words) < (index + 1) * _WORD and not self._server_ended:
+            self._told_more.clear()
+            await self._told_more.wait()
+
+    def _word(self, index: int) -> int | None:
+        if len(self._words) < (index + 1) * _WORD:
+            return None
+        (value,) = forks.SIGNED.unpack_from(self._words, index * _WORD)
+        return int(value)
+
+    def _born(self, pid: int | None) -> None:
+        family.unborn -= 1
+        self._unborn = False
+        if pid is None:
+            return
+        self.pid = pid
+        family.known.add(pid)
+        with contextlib.suppress(ProcessLookupError):  # dead already, and its parent has seen it
+            self._pidfd = os.pidfd_open(pid)
+            if kin.parent_of(pid) != self._server:
+                os.close(self._pidfd)  # dead already, and another has its pid
+                self._pidfd = -1
+        for number in self._early:
+            self.signal(number)
+        self._on_born()
+
+    async def _end(self) -> Death:
+        """Wait for it."""
+        assert self.pid is not None
         if self._pidfd >= 0:
+            dead = asyncio.Event()
+            self._loop.add_reader(self._pidfd, dead.set)
+            await dead.wait()
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
-        self._process.join(_STATUS_WITHIN_S)
-        reason = describe_exit(self._process.exitcode)
-        with contextlib.suppress(ValueError):  # its status never came: nothing to close
-            self._process.close()
-        self._waited.set()
-        self._on_death(reason)
+        code = await self._code()
+        await family.bury(self.pid, "" if self._is_at_home() else self._mark)
+        return by_exit(code)
+
+    def _is_at_home(self) -> bool:
+        """What it leaves behind comes to where we look."""
+        return family.is_adopting() or not self._server_ended
+
+    async def _code(self) -> int | None:
+        assert self.pid is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STATUS_S):
+                await self._until_told(1)
+        code = self._word(1)
+        return family.adopted_exit(self.pid) if code is None else code
+
+    def _forget(self) -> None:
+        if self._unborn:
+            family.unborn -= 1
+            self._unborn = False
+        self._loop.remove_reader(self._birth.told)
+        os.close(self._birth.told)
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+        if self._refused >= 0:
+            self._executed()
+        self.output.finish()
+
+
+def _stillborn() -> Death:
+    return Death("unborn", "the fork server has ended")

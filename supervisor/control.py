@@ -1,10 +1,9 @@
 """What operators' programs may ask of the supervisor, on a socket of its own."""
 
 import asyncio
-import logging
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from actors.messages import (
     ActorStatus,
@@ -13,30 +12,37 @@ from actors.messages import (
     Failed,
     GetStatus,
     Message,
+    Reload,
     RestartActor,
     Status,
     StopTerminal,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.bus import Bus
+from actors.runtime.control import CONTROL
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.host import SUPERVISOR
 
-from .tree import Actor, StartFailedError, Tree, UnknownActor, uptime_s
-
-log = logging.getLogger(__name__)
-
-CONTROL = "control"
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+from .member import Member
+from .tree import StartFailedError, Tree, UnknownActor
+from .usage import usage_of
 
 
 class Control:
-    """Answers on ``control.sock``. ``stop`` is called for StopTerminal, after its answer."""
+    """Answers on ``control.sock``. ``stop`` is called for StopTerminal, after its answer;
+    ``reload`` for Reload, and returns the answer.
+    """
 
-    def __init__(self, bus: Bus, tree: Tree, stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        tree: Tree,
+        stop: Callable[[], None],
+        reload: Callable[[], Awaitable[Message]],
+    ) -> None:
         self._tree = tree
         self._stop = stop
+        self._reload = reload
         self._corrupt = CorruptFrames(CONTROL)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -65,23 +71,29 @@ class Control:
                 self._answer(envelope, Done())
                 self._loop.call_soon(self._stop)
             case RestartActor(name=name):
-                task = self._loop.create_task(self._restart(envelope, name))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(self._answer_later(envelope, self._restart(name)))
+            case Reload():
+                self._spawn(self._answer_later(envelope, self._reload()))
             case _:
                 self._answer(envelope, Failed("invalid", "the supervisor takes no such order"))
 
-    async def _restart(self, envelope: Envelope, name: str) -> None:
-        answer: Message
+    async def _restart(self, name: str) -> Message:
         try:
             await self._tree.restart(name)
-            answer = Done()
         except UnknownActor:
-            known = ", ".join(self._tree.actors)
-            answer = Failed("unknown-actor", f"there is no actor {name}", f"there are: {known}")
+            known = ", ".join(self._tree.members)
+            return Failed("unknown-actor", f"there is no actor {name}", f"there are: {known}")
         except StartFailedError as failed:
-            answer = Failed("start-failed", str(failed), failed.remedy)
-        self._answer(envelope, answer)
+            return Failed("start-failed", str(failed), failed.remedy)
+        return Done()
+
+    async def _answer_later(self, envelope: Envelope, answer: Awaitable[Message]) -> None:
+        self._answer(envelope, await answer)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _answer(self, envelope: Envelope, message: Message) -> None:
         frame = encode(message, kind="reply", sender=SUPERVISOR, to=envelope.sender, id=envelope.id)
@@ -89,33 +101,23 @@ class Control:
 
     def status(self) -> Status:
         """The terminal as it is now."""
-        now = self._loop.time()
-        actors = {name: _row(actor, now) for name, actor in self._tree.actors.items()}
-        return Status(self.state, os.getpid(), now - self._began, actors)
+        members = self._tree.members.items()
+        rows = {name: self._row(member) for name, member in members}
+        return Status(self.state, os.getpid(), self._loop.time() - self._began, rows)
 
-
-def _row(actor: Actor, now: float) -> ActorStatus:
-    pid = actor.child.pid if actor.child else None
-    uptime = uptime_s(actor)
-    rss_mib, cpu_s = _usage(pid) if pid else (0.0, 0.0)
-    return ActorStatus(
-        pid=pid,
-        state=actor.state,
-        restarts=actor.restarts,
-        last_exit=actor.last_exit,
-        uptime_s=round(uptime, 3),
-        rss_mib=round(rss_mib, 1),
-        cpu_percent=round(100 * cpu_s / uptime, 1) if uptime else 0.0,
-        health=actor.unhealthy(now),
-    )
-
-
-def _usage(pid: int) -> tuple[float, float]:
-    """Resident memory in MiB and CPU seconds so far, from proc(5); zeros when it is just gone."""
-    try:
-        # The name in parentheses may hold spaces: what counts comes after the last one.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0, 0.0
-    utime, stime, rss = int(fields[11]), int(fields[12]), int(fields[21])
-    return rss * _PAGE / 2**20, (utime + stime) / _TICKS
+    def _row(self, member: Member) -> ActorStatus:
+        pid = member.child.pid if member.child else None
+        uptime = member.uptime_s()
+        usage = usage_of(pid)
+        return ActorStatus(
+            pid=pid,
+            state=member.state,
+            restarts=member.restarts,
+            last_exit=member.last_exit,
+            uptime_s=round(uptime, 3),
+            rss_mib=round(usage.rss_mib, 1),
+            cpu_percent=round(100 * usage.cpu_s / uptime, 1) if uptime else 0.0,
+            health=self._tree.health(member),
+            essential=member.essential,
+            kind="actor" if member.is_actor else "program",
+        )

@@ -9,16 +9,19 @@ CANNOT_START = 69
 INTERNAL = 70
 """A fault of callpoint itself (EX_SOFTWARE)."""
 RUNTIME_DIR = 73
-"""The runtime directory cannot be made or is not safe (EX_CANTCREAT)."""
+"""The runtime directory or the log file cannot be made or is not safe (EX_CANTCREAT)."""
 ALREADY_RUNNING = 75
 """Another terminal runs in the same runtime directory (EX_TEMPFAIL)."""
+KEEPS_DYING = 80
+"""An actor that is needed died again and again; a fresh start of everything may help."""
 
 EXPLAINED = {
     ASKED: "stopped because it was asked to",
     CONFIG: "the config file or the command line is wrong",
     CANNOT_START: "an actor that is needed could not start",
     INTERNAL: "a fault of callpoint itself",
-    RUNTIME_DIR: "the runtime directory cannot be made or is not safe",
+    RUNTIME_DIR: "the runtime directory or the log file cannot be made or is not safe",
     ALREADY_RUNNING: "another terminal runs in the same runtime directory",
+    KEEPS_DYING: "an actor that is needed keeps dying",
 }
 """What ``--help`` says of each."""

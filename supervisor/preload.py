@@ -5,24 +5,36 @@ would otherwise write to every page that it shares with its siblings.
 """
 
 import gc
+import importlib
 import os
+import sys
+
+from supervisor import last_watch
+
+last_watch.begin()
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool would make a thread before a fork
 
-import asyncio  # noqa: F401
-import importlib.util
+_WANTED = (
+    "asyncio",
+    "msgpack",
+    "msgspec",
+    "numpy",
+    "pythonjsonlogger.json",
+    "setproctitle",
+    "zmq",
+    "actors.runtime.entry",
+    "supervisor.begin",
+    # Imported, its client not used: fork after importing livekit is fine, after using it an error.
+    # Only the room may know it (the import rules); the room would pay 213 ms.
+    "livekit.rtc",
+)
 
-import msgpack  # noqa: F401
-import msgspec  # noqa: F401
-import numpy  # noqa: F401
-import pythonjsonlogger.json  # noqa: F401
-import setproctitle  # noqa: F401
-
-import actors.runtime.entry  # noqa: F401
-
-# Imported, its client not used: fork after importing livekit is fine, after using it an error.
-# By name, because only the room may know it (the import rules); the room would pay 213 ms.
-importlib.import_module("livekit.rtc")
+for _name in _WANTED:
+    try:
+        importlib.import_module(_name)
+    except Exception as error:  # the child that needs it says so; the others can do without
+        sys.stderr.write(f"fork server: cannot preload {_name}: {error}\n")
 
 gc.collect()
 gc.freeze()

@@ -1,7 +1,51 @@
-"""When a dead actor is started again. Pure: told the time, returns the delay."""
+"""Whether and when a dead process is started again. Pure: told the time, returns the decision.
 
+Erlang/OTP's semantics: restart types, and the intensity of restarts over a period; beyond it OTP's
+supervisor gives up, here :mod:`supervisor.unit` decides what that means. Added to it, a back-off.
+"""
+
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from actors.settings.supervision import RestartType
+
+from .death import Death
+
+
+def wants_restart(type_: RestartType, death: Death) -> bool:
+    """Permanent ones are always started again, transient ones unless they ended by themselves
+    with exit code 0, temporary ones never; none that was asked to end.
+    """
+    if death.kind == "asked" or type_ == "temporary":
+        return False
+    return type_ == "permanent" or death.kind != "normal"
+
+
+class Window:
+    """The restarts of the last ``period`` seconds, of which ``intensity`` are borne."""
+
+    def __init__(self, intensity: int, period: float) -> None:
+        self._intensity = intensity
+        self._period = period
+        self._restarts: deque[float] = deque()
+
+    def add(self, now: float) -> bool:
+        """Count a restart at ``now`` (monotonic seconds); False when it is one too many.
+
+        Exactly as OTP's ``add_restart``: the restarts of the period up to and including ``now``
+        are counted, and more than the intensity are too many.
+        """
+        self._restarts.append(now)
+        while self._restarts[0] < now - self._period:
+            self._restarts.popleft()
+        while len(self._restarts) > self._intensity + 1:
+            self._restarts.popleft()  # the answer is the same, and memory is bounded
+        return len(self._restarts) <= self._intensity
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._restarts.clear()
 
 
 @dataclass(frozen=True)
@@ -30,7 +74,7 @@ class BackOff:
 
 
 class Crashes:
-    """Counts the crashes in a row of one actor; one that ran long enough begins a new row."""
+    """Counts the crashes in a row of one process; one that ran long enough begins a new row."""
 
     def __init__(self, back_off: BackOff, chance: Callable[[], float]) -> None:
         self._back_off = back_off
@@ -43,3 +87,7 @@ class Crashes:
             self._in_a_row = 0
         self._in_a_row += 1
         return self._back_off.delay(self._in_a_row, self._chance())
+
+    def clear(self) -> None:
+        """Begin a new row."""
+        self._in_a_row = 0

@@ -5,6 +5,11 @@ import os
 import stat
 from pathlib import Path
 
+from actors.runtime import kin
+
+_LEFTOVERS_S = 5.0
+"""For what a killed terminal has left to die of SIGKILL."""
+
 LOCK = "lock"
 
 
@@ -25,15 +30,25 @@ class RuntimeDir:
     """A locked runtime directory; the lock is the kernel's and goes with its process."""
 
     def __init__(self, path: Path) -> None:
-        """Make it (mode 0700) if it is missing, and lock it. Raises :class:`RuntimeDirError`."""
+        """Make it (mode 0700) if it is missing, lock it, and end what is left of a terminal that
+        was killed in it. Raises :class:`RuntimeDirError`.
+        """
         self.path = path
         _make_private(path)
-        self._lock = _lock(path / LOCK)
+        self._lock, before = _lock(path / LOCK)
+        if not _end_leftovers(before):
+            os.close(self._lock)
+            raise RuntimeDirError(
+                f"processes of a killed terminal in {path} do not end", "reboot this machine"
+            )
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, kin.identity(os.getpid()).encode(), 0)
         _unlink_sockets(path)
 
     def release(self) -> None:
         """Remove the sockets and give the lock up; the tape and the (unlocked) lock file stay."""
         _unlink_sockets(self.path)
+        os.ftruncate(self._lock, 0)
         os.close(self._lock)
 
 
@@ -58,20 +73,33 @@ def _make_private(path: Path) -> None:
         )
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path) -> tuple[int, str]:
+    """The descriptor that holds the lock, and who had it before without having given it up."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        pid = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+        pid = _holder(lock).partition(":")[0] or "unknown"
         os.close(lock)
         raise AlreadyRunning(
             f"a terminal is already running in {path.parent} (pid {pid})",
             "stop it first, or give this one another --runtime-dir",
         ) from None
-    os.ftruncate(lock, 0)
-    os.write(lock, f"{os.getpid()}\n".encode())
-    return lock
+    return lock, _holder(lock)
+
+
+def _holder(lock: int) -> str:
+    return os.pread(lock, 40, 0).decode(errors="replace").strip()
+
+
+def _end_leftovers(holder: str) -> bool:
+    """Kill what descends from a supervisor that was killed, should its own have failed to. False
+    when something survives that.
+    """
+    pid, _, start = holder.partition(":")
+    if not (pid.isdigit() and start.isdigit()) or kin.identity(int(pid)) == holder:
+        return True
+    return kin.end_all(lambda: kin.marked(holder), _LEFTOVERS_S)
 
 
 def _unlink_sockets(path: Path) -> None:

@@ -2,33 +2,35 @@
 
 import asyncio
 import logging
-import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from actors.messages import Status
+from actors.messages import Failed, Message, Reloaded, Status
 from actors.runtime.bus import Bus
-from actors.runtime.logs import configure
-from actors.settings import Settings
+from actors.settings import Settings, SettingsError
 
-from . import exits
-from .child import start_fork_server, stop_fork_server
+from . import forks
 from .control import Control
-from .rundir import AlreadyRunning, RuntimeDir, RuntimeDirError
-from .spec import ActorSpec, tree_of
-from .tree import StartFailedError, Tree
+from .rundir import RuntimeDir
+from .server_watch import ServerWatch
+from .sink import Sink
+from .spec import Spec, tree_of
+from .tree import Tree
 
 log = logging.getLogger(__name__)
+
+Reread = Callable[[], Settings]
+"""Reads the config again, with resolved directories. Raises ``SettingsError``."""
 
 
 class Terminal:
     """``async with Terminal(settings, runtime_dir) as terminal: await terminal.stopped.wait()``.
 
-    Entering raises :class:`RuntimeDirError` or :class:`StartFailedError`, with nothing left
-    running; leaving stops everything.
+    Entering raises :class:`RuntimeDirError`, :class:`StartFailedError`, or ``OSError`` for the log
+    file, with nothing left running; leaving stops everything.
     """
 
     def __init__(
@@ -36,23 +38,37 @@ class Terminal:
         settings: Settings,
         runtime_dir: Path,
         *,
+        sink: Sink | None = None,
         log_file: Path | None = None,
-        specs: Sequence[ActorSpec] | None = None,
+        specs: Sequence[Spec] | None = None,
+        reread: Reread | None = None,
     ) -> None:
+        """``sink`` or ``log_file``: for what the children log, else standard error. ``specs``:
+        the tree, else as the settings say. ``reread``: for :meth:`reload`.
+        """
         self._settings = settings
         self._path = runtime_dir
+        self._given_sink = sink
         self._log_file = log_file
         self._specs = tree_of(settings) if specs is None else specs
-        self.stopped: asyncio.Event
-        """Set when somebody has asked the terminal to stop."""
+        self._reread = reread
+        self.stopped = asyncio.Event()
+        """Set when somebody has asked the terminal to stop, or when it cannot go on."""
+        self.escalation = ""
+        """Why it cannot go on."""
 
     async def __aenter__(self) -> Self:
-        self.stopped = asyncio.Event()
-        self._dir = RuntimeDir(self._path)
-        start_fork_server()
-        self._bus = Bus(self._path)
-        self._tree = Tree(self._bus, self._settings, self._specs, log_file=self._log_file)
-        self._control = Control(self._bus, self._tree, self.stopped.set)
+        with ExitStack() as opened:
+            self._open(opened)
+            self._opened = opened.pop_all()
+        self._tree = Tree(
+            self._bus,
+            self._settings,
+            self._specs,
+            offer=self._sink.offer,
+            escalate=self._on_escalation,
+        )
+        self._control = Control(self._bus, self._tree, self.stopped.set, self.reload)
         asked = asyncio.create_task(self._stop_while_starting())
         try:
             await self._tree.start()
@@ -64,9 +80,24 @@ class Terminal:
         self._control.state = "running"
         return self
 
+    def _open(self, opened: ExitStack) -> None:
+        opened.callback(RuntimeDir(self._path).release)
+        self._sink = self._given_sink or Sink(self._log_file)
+        if self._given_sink is None:
+            opened.callback(self._sink.close)
+        forks.hold()
+        opened.callback(forks.let_go)
+        opened.callback(ServerWatch().close)
+        self._bus = Bus(self._path)
+        opened.callback(self._bus.close, linger_ms=200)
+
     async def _stop_while_starting(self) -> None:
         await self.stopped.wait()
         await self._tree.stop()
+
+    def _on_escalation(self, reason: str) -> None:
+        self.escalation = self.escalation or reason
+        self.stopped.set()
 
     async def __aexit__(
         self,
@@ -77,54 +108,41 @@ class Terminal:
         self._control.state = "stopping"
         await self._control.close()
         await self._tree.stop()
-        self._bus.close(linger_ms=200)
-        stop_fork_server()
-        self._dir.release()
+        self._opened.close()
 
     def status(self) -> Status:
         """As ``callpoint status`` shows it."""
         return self._control.status()
 
+    async def reload(self) -> Message:
+        """Read the config again and go over to it; a config with anything wrong changes nothing.
 
-def run(
-    settings: Settings,
-    runtime_dir: Path,
-    *,
-    log_file: Path | None = None,
-    specs: Sequence[ActorSpec] | None = None,
-) -> int:
-    """Run a terminal until SIGTERM, SIGINT or an order; returns one of :mod:`supervisor.exits`.
-
-    An operator's mistake is told on standard error in a line or two, without a traceback.
-    """
-    configure("supervisor", settings.terminal.log_level)
-    try:
-        asyncio.run(_run(Terminal(settings, runtime_dir, log_file=log_file, specs=specs)))
-    except AlreadyRunning as error:
-        return _refuse(exits.ALREADY_RUNNING, error.reason, error.remedy)
-    except RuntimeDirError as error:
-        return _refuse(exits.RUNTIME_DIR, error.reason, error.remedy)
-    except StartFailedError as error:
-        return _refuse(exits.CANNOT_START, str(error), error.remedy)
-    return exits.ASKED
-
-
-async def _run(terminal: Terminal) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with terminal:
-        log.info("terminal running")
-        waits = {asyncio.create_task(event.wait()) for event in (stop, terminal.stopped)}
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        log.info("terminal stopping")
-
-
-def _refuse(code: int, reason: str, remedy: str) -> int:
-    sys.stderr.write(f"callpoint: {reason}\n")
-    if remedy:
-        sys.stderr.write(f"  {remedy}\n")
-    return code
+        Returns ``Reloaded`` or ``Failed``.
+        """
+        if self._reread is None:
+            return Failed("no-config", "this terminal was not started from a config file")
+        try:
+            settings = self._reread()
+        except SettingsError as refused:
+            log.warning("config refused", extra={"problems": len(refused.problems)})
+            return Failed("refused", "the config is refused, nothing was changed", str(refused))
+        self._sink.reopen()
+        done, failed = await self._tree.change(settings, tree_of(settings))
+        reloaded = Reloaded(
+            started=tuple(name for name in done.start if name not in done.restarted),
+            restarted=done.restarted,
+            stopped=tuple(name for name in done.stop if name not in done.restarted),
+        )
+        log.info(
+            "config reloaded",
+            extra={
+                "actors_started": reloaded.started,
+                "actors_restarted": reloaded.restarted,
+                "actors_stopped": reloaded.stopped,
+                "actors_failed": failed,
+            },
+        )
+        if failed:
+            names = ", ".join(failed)
+            return Failed("start-failed", f"not ready: {names}", "callpoint status says why")
+        return reloaded

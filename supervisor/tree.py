@@ -1,35 +1,44 @@
-"""The tree at work: starts the actors in order, sees each death, restarts, stops in reverse."""
+"""The tree at work: starts its members in order, sees each death, restarts, stops in reverse.
+
+It only connects: the mechanics of one member are in :mod:`supervisor.member`, the decisions in
+:mod:`supervisor.unit`, the judgement of those that run in :mod:`supervisor.watch`.
+"""
 
 import asyncio
 import logging
-import os
 import random
-import signal
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
 
-from actors.messages import ActorDown, ActorUp, Heartbeat, Message, Ready, StartFailed, Stop
-from actors.messages.codec import CorruptMessage, decode, encode
+from actors.messages import (
+    ActorDown,
+    ActorUp,
+    Heartbeat,
+    Loaded,
+    Message,
+    Ready,
+    StartFailed,
+)
 from actors.runtime.bus import Bus
-from actors.runtime.corrupt import CorruptFrames
-from actors.runtime.host import HEARTBEAT_S, SUPERVISOR
-from actors.runtime.spec import ChildSpec
 from actors.settings import Settings
 
-from .child import Child
-from .restart import BackOff, Crashes
-from .spec import ActorSpec
+from . import forks
+from .death import Death
+from .grouping import units_of
+from .lane import Lane
+from .member import Member
+from .reload import Changes, changes
+from .spec import Spec
+from .unit import Again, Phase, Quarantined, Start, Stop, Unit, Verdict, Wait
+from .watch import Watch, heartbeat_of
+from .work import Surroundings
 
 log = logging.getLogger(__name__)
 
-_LATE_BEATS = 3
-"""So many heartbeats missing are worth a word in the status."""
-
 
 class StartFailedError(Exception):
-    """An actor did not become Ready at the first start. For the operator."""
+    """A member did not become Ready. For the operator."""
 
     def __init__(self, name: str, reason: str, remedy: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -39,243 +48,302 @@ class StartFailedError(Exception):
 
 
 class UnknownActor(Exception):
-    """There is no actor of that name."""
+    """There is no member of that name."""
 
 
-@dataclass
-class Actor:
-    """What the supervisor knows of one actor. Times are seconds of the monotonic clock."""
-
-    spec: ActorSpec
-    crashes: Crashes
-    state: str = "stopped"
-    child: Child | None = None
-    incarnation: int = 0
-    restarts: int = 0
-    last_exit: str | None = None
-    started_at: float = 0.0
-    last_beat: float = 0.0
-    health: str = "ok"
-    failure: StartFailed | None = None
-    """Why the last start failed, when the actor itself could say it."""
-    asked: bool = False
-    """Its next death was asked for."""
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while it is neither starting nor stopping."""
-    timer: asyncio.TimerHandle | None = None
-    """To the restart, or to the end of its patience with a start."""
-
-    def unhealthy(self, now: float) -> str:
-        """Its own word on its health, or that its loop has not been heard of."""
-        silent = now - self.last_beat
-        if self.state == "running" and silent > _LATE_BEATS * HEARTBEAT_S:
-            return f"no heartbeat for {silent:.0f} s"
-        return self.health if self.state == "running" else self.state
+_PHASES = {"running": Phase.UP, "starting": Phase.STARTING, "stopping": Phase.STOPPING}
 
 
 class Tree:
-    """The children of one supervisor. Make and use it in the loop."""
+    """The children of one supervisor. Make and use it in the loop.
+
+    ``offer`` takes their log lines. ``escalate`` is called with the reason when a member that the
+    terminal cannot do without keeps dying. ``chance``: a random source, 0 to 1.
+    """
 
     def __init__(
         self,
         bus: Bus,
         settings: Settings,
-        specs: Sequence[ActorSpec],
+        specs: Sequence[Spec],
         *,
-        log_file: Path | None = None,
+        offer: Callable[[bytes], None],
+        escalate: Callable[[str], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._bus = bus
         self._settings = settings
-        self._plain = settings.to_plain()
-        self._log_file = log_file
-        policy = settings.supervisor
-        back_off = BackOff(policy.backoff_initial, policy.backoff_max, policy.backoff_reset)
-        self.actors = {spec.name: Actor(spec, Crashes(back_off, chance)) for spec in specs}
-        """By name, in the order of starting."""
-        self._corrupt = CorruptFrames(SUPERVISOR)
+        self._offer = offer
+        self._escalate = escalate
+        self._chance = chance
         self._loop = asyncio.get_running_loop()
-        self._lane = bus.bind("router", SUPERVISOR, self._on_frame)
+        self._lane = Lane(bus, self._on_word)
+        self._surroundings = Surroundings(
+            bus.runtime_dir,
+            settings.to_plain(),
+            self._lane,
+            heartbeat_of(settings.supervisor),
+        )
+        self._watch = Watch(settings.supervisor)
+        self.members = {spec.name: self._member(spec) for spec in specs}
+        """By name, in the order of starting."""
+        self._units = self._grouped()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        """To the next step of a unit, by the name of its first member."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting_up = False
+        self._orders = asyncio.Lock()
+        """One restart or reload at a time."""
+        self._held = False
+        """Somebody else moves the members; the units only take note."""
         self._stopping = False
 
-    async def start(self) -> None:
-        """Start all in order, each when the one before is Ready.
+    def _member(self, spec: Spec) -> Member:
+        return Member(
+            spec,
+            self._settings.supervisor,
+            self._offer,
+            lambda member: self._safely(self._on_ready, member),
+            lambda *death: self._safely(self._on_death, *death),
+            forks.kill_server,
+        )
 
-        Raises :class:`StartFailedError`; what was started by then is left for :meth:`stop`.
+    def _safely(self, step: Callable[..., None], *args: object) -> None:
+        """A fault of our own must not leave anybody unsupervised: the whole terminal is started
+        afresh instead.
         """
-        for actor in self.actors.values():
+        try:
+            step(*args)
+        except Exception:
+            log.exception("fault of the supervisor")
+            self._escalate("fault of the supervisor")
+
+    def _grouped(self) -> dict[str, Unit]:
+        specs = [member.spec for member in self.members.values()]
+        return units_of(specs, self._settings.supervisor, self._chance)
+
+    def health(self, member: Member) -> str:
+        """In a few words, for the status."""
+        return self._watch.health(member)
+
+    # -- all of it -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start all in order, each when the one before is Ready or given up for now.
+
+        Raises :class:`StartFailedError` when the terminal is of no use without one that cannot
+        start; what was started by then is left for :meth:`stop`.
+        """
+        self._starting_up = True
+        for member in self.members.values():
             if self._stopping:
                 return
-            self._launch(actor)
-            await actor.settled.wait()
-            if actor.state != "running" and not self._stopping:
-                failure = actor.failure
-                raise StartFailedError(
-                    actor.spec.name,
-                    failure.error if failure else f"ended before it was ready ({actor.last_exit})",
-                    failure.remedy if failure else "the log says more",
-                )
+            self._launch(member)
+            await member.settled.wait()
+            while member.state == "backing-off" and member.essential:
+                member.settled.clear()  # nothing of what comes after it could do without it
+                await member.settled.wait()
+            if member.state == "failed" and not self._stopping:
+                raise _start_failed(member)
+        self._starting_up = False
 
     async def stop(self) -> None:
         """Stop all in reverse order, each with its own deadline. A restart that is due is not."""
         self._stopping = True
-        for actor in reversed(self.actors.values()):
-            await self._end(actor)
+        self._hold()
+        for member in reversed(self.members.values()):
+            await member.end("terminal stopped")
+        self._watch.close()
+        for task in list(self._tasks):
+            await task
 
     async def restart(self, name: str) -> None:
-        """Stop one actor and start it again; returns when it is Ready.
+        """Stop one member and start it again; returns when it is Ready.
 
-        Raises :class:`UnknownActor`, :class:`StartFailedError`. Not counted as a crash.
+        Raises :class:`UnknownActor`, :class:`StartFailedError`. Never counted as a crash.
         """
-        actor = self.actors.get(name)
-        if actor is None:
-            raise UnknownActor(name)
-        await self._end(actor)
-        self._launch(actor)
-        await actor.settled.wait()
-        if actor.state != "running":
-            failure = actor.failure
-            raise StartFailedError(
-                name, failure.error if failure else "did not become ready", "the log says more"
-            )
+        async with self._orders:
+            if (member := self.members.get(name)) is None:
+                raise UnknownActor(name)
+            member.settled.clear()
+            self._units[name].restart(name, self._loop.time())
+            self._advance(self._units[name])
+            await member.settled.wait()
+            if member.state != "running":
+                raise _start_failed(member)
 
-    # -- one actor -------------------------------------------------------------------------------
+    async def change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
+        """Go over to another config: stop what is gone or changed, start what is new or changed,
+        leave the rest alone. Returns what was done and who did not become Ready (they are tried
+        again as after a crash).
+        """
+        async with self._orders:
+            return await self._change(settings, specs)
 
-    def _launch(self, actor: Actor) -> None:
-        actor.incarnation += 1
-        actor.state, actor.failure, actor.asked = "starting", None, False
-        actor.settled.clear()
-        actor.started_at = actor.last_beat = self._loop.time()
-        spec = ChildSpec(
-            name=actor.spec.name,
-            target=actor.spec.target,
-            incarnation=actor.incarnation,
-            runtime_dir=self._bus.runtime_dir,
-            settings=self._plain,
-            options=actor.spec.options,
-            supervisor_pid=os.getpid(),
-            log_file=self._log_file,
+    async def _change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
+        before = [member.spec for member in self.members.values()]
+        todo = changes(self._settings, settings, before, specs)
+        self._hold()
+        for name in todo.stop:
+            await self.members[name].end("config changed")
+        self._settings = settings
+        self._surroundings = replace(
+            self._surroundings,
+            settings=settings.to_plain(),
+            heartbeat_s=heartbeat_of(settings.supervisor),
         )
-        incarnation = actor.incarnation
-        actor.child = Child(spec, lambda reason: self._on_death(actor, incarnation, reason))
-        patience = self._settings.supervisor.start_timeout
-        actor.timer = self._loop.call_later(patience, self._start_took_too_long, actor)
+        self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
+        self._units = self._grouped()
+        for name, member in self.members.items():
+            if phase := _PHASES.get(member.state):
+                self._units[name].resume(name, phase)
+            elif member.state in ("backing-off", "quarantined"):
+                self._units[name].restart(name, self._loop.time())
+        self._watch.change(settings.supervisor)
+        failed = []
+        for name in todo.start:
+            if self._stopping:
+                break
+            self._launch(self.members[name])
+            await self.members[name].settled.wait()
+            if self.members[name].state != "running":
+                failed.append(name)
+        self._release()
+        return todo, failed
 
-    def _start_took_too_long(self, actor: Actor) -> None:
-        patience = self._settings.supervisor.start_timeout
-        actor.failure = StartFailed(actor.incarnation, f"not ready within {patience:g} s")
-        log.error("start timed out", extra={"actor": actor.spec.name, "seconds": patience})
-        if actor.child is not None:
-            actor.child.signal(signal.SIGKILL)
+    def _kept_or_new(self, spec: Spec) -> Member:
+        member = self.members.get(spec.name)
+        if member is None:
+            return self._member(spec)
+        member.spec, member.policy = spec, self._settings.supervisor
+        return member
 
-    def _on_ready(self, actor: Actor) -> None:
-        _cancel(actor)
-        actor.state = "running"
-        actor.health = "ok"
-        actor.last_beat = self._loop.time()
-        actor.settled.set()
-        name = actor.spec.name
-        for other in self._running():
-            if other is not actor:
-                self._say(other, ActorUp(name, actor.incarnation))
-                self._say(actor, ActorUp(other.spec.name, other.incarnation))
+    def _hold(self) -> None:
+        self._held = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
-    def _on_death(self, actor: Actor, incarnation: int, reason: str) -> None:
-        if incarnation != actor.incarnation:
+    def _release(self) -> None:
+        if not self._stopping:
+            self._held = False
+            for unit in set(self._units.values()):
+                self._advance(unit)
+
+    # -- one member ------------------------------------------------------------------------------
+
+    def _launch(self, member: Member) -> None:
+        self._units[member.name].started(member.name)
+        member.launch(self._surroundings)
+
+    def _advance(self, unit: Unit) -> None:
+        """Do what the unit wants to be done next."""
+        if self._held:
             return
-        _cancel(actor)
-        ran_s = self._loop.time() - actor.started_at
-        asked, failed = actor.asked, actor.failure
-        actor.child = None
-        actor.last_exit = "start failed" if failed and not asked else reason
-        name = actor.spec.name
-        for other in self._running():
-            if other is not actor:
-                self._say(other, ActorDown(name, incarnation, actor.last_exit))
-        first_start = actor.state == "starting" and actor.restarts == 0
-        if asked or self._stopping:
-            actor.state = "stopped"
-        elif first_start:
-            actor.state = "failed"
+        key = unit.members[0]
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        match unit.next(self._loop.time()):
+            case Start(name):
+                self.members[name].launch(self._surroundings)
+            case Stop(name, why):
+                self._spawn(self.members[name].end(why))
+            case Wait(until):
+                again = self._loop.call_at(until, self._safely, self._advance, unit)
+                self._timers[key] = again
+
+    def _on_ready(self, member: Member) -> None:
+        self._watch.ready(member)
+        if member.is_actor:
+            self._announce(member, ActorUp(member.name, member.incarnation))
+            for other in self._listeners(member):
+                self._lane.say(member.name, ActorUp(other.name, other.incarnation))
+        unit = self._units[member.name]
+        unit.ready(member.name)
+        self._advance(unit)
+
+    def _on_death(self, member: Member, death: Death, ran_s: float) -> None:
+        self._watch.gone(member)
+        if member.is_actor:
+            self._announce(member, ActorDown(member.name, member.incarnation, str(death)))
+        if self._stopping:
+            member.state = "stopped"
+        elif self._fails_the_terminal(member, death):
+            member.state = "failed"
         else:
-            self._schedule_restart(actor, ran_s)
-        actor.settled.set()
-
-    def _schedule_restart(self, actor: Actor, ran_s: float) -> None:
-        delay = actor.crashes.died(ran_s=ran_s)
-        actor.state = "backing-off"
-        actor.restarts += 1
-        log.warning(
-            "actor died",
-            extra={
-                "actor": actor.spec.name,
-                "exit": actor.last_exit,
-                "again_in_s": round(delay, 3),
-            },
-        )
-        actor.timer = self._loop.call_later(delay, self._launch, actor)
-
-    async def _end(self, actor: Actor) -> None:
-        """Ask, then SIGTERM, then SIGKILL; a restart that is due is called off."""
-        _cancel(actor)
-        actor.asked = True
-        child = actor.child
-        if child is None:
-            actor.state = "stopped"
-            actor.settled.set()
+            self._decide(member, death, ran_s)
             return
-        grace = self._settings.supervisor.stop_grace
-        ready = actor.state == "running"
-        actor.state = "stopping"
-        child.signal(signal.SIGCONT)  # a stopped process could obey neither order nor SIGTERM
-        if ready:
-            self._say(actor, Stop(grace))
-            if await child.wait(grace):
-                return
-            log.warning("stop order ignored", extra={"actor": actor.spec.name})
-        child.signal(signal.SIGTERM)
-        if await child.wait(grace / 2):
-            return
-        log.warning("SIGTERM ignored", extra={"actor": actor.spec.name})
-        child.signal(signal.SIGKILL)
-        while not await child.wait(grace):
-            log.error("SIGKILL not yet obeyed", extra={"actor": actor.spec.name})
+        member.settled.set()
+
+    def _fails_the_terminal(self, member: Member, death: Death) -> bool:
+        """It cannot even start, when all is being started, and is needed."""
+        first = self._starting_up and not member.was_ready
+        return first and member.essential and death.kind == "start failed"
+
+    def _decide(self, member: Member, death: Death, ran_s: float) -> None:
+        name, unit = member.name, self._units[member.name]
+        essential = any(self.members[each].essential for each in unit.members)
+        now = self._loop.time()
+        outcome = unit.died(name, death, ran_s=ran_s, now=now, essential=essential)
+        told = {"actor": name, "exit": str(death)}
+        if member.failure is not None:
+            told["reason"] = member.failure.error
+        match outcome:
+            case Again(delay_s):
+                member.state = "backing-off"
+                member.restarts += 1
+                log.warning("actor died", extra={**told, "again_in_s": round(delay_s, 3)})
+            case Quarantined(delay_s):
+                member.state = "quarantined"
+                member.restarts += 1
+                log.error("actor quarantined", extra={**told, "again_in_s": round(delay_s, 1)})
+            case Verdict.ESCALATE:
+                member.state = "failed"
+                log.critical("actor keeps dying", extra=told)
+                self._escalate(f"{name} keeps dying ({death})")
+            case Verdict.LET_GO:
+                member.state = "stopped" if death.kind == "asked" else "ended"
+                log.info("actor ended", extra=told)
+        # A member that goes down with its group has not settled before it is back.
+        if self._held or not (death.kind == "asked" and unit.will_start(name)):
+            member.settled.set()
+        self._advance(unit)
 
     # -- the lane --------------------------------------------------------------------------------
 
-    def _running(self) -> list[Actor]:
-        return [actor for actor in self.actors.values() if actor.state == "running"]
+    def _listeners(self, but: Member) -> list[Member]:
+        return [
+            other
+            for other in self.members.values()
+            if other.state == "running" and other.is_actor and other is not but
+        ]
 
-    def _say(self, actor: Actor, message: Message) -> None:
-        name = actor.spec.name
-        self._lane.send(encode(message, kind="tell", sender=SUPERVISOR, to=name), to=name)
+    def _announce(self, member: Member, message: Message) -> None:
+        for other in self._listeners(member):
+            self._lane.say(other.name, message)
 
-    def _on_frame(self, peer: bytes, frame: bytes) -> None:
-        try:
-            message = decode(frame).message
-        except CorruptMessage as corrupt:
-            self._corrupt.note(corrupt, peer)
-            return
-        actor = self.actors.get(peer.decode(errors="replace"))
-        incarnation = getattr(message, "incarnation", None)
-        if actor is None or incarnation != actor.incarnation:
+    def _on_word(self, name: str, message: Message) -> None:
+        member = self.members.get(name)
+        if member is None or getattr(message, "incarnation", None) != member.incarnation:
             return  # a stranger, or the last word of one that is already replaced
         match message:
-            case Ready() if actor.state == "starting":
-                self._on_ready(actor)
+            case Loaded(essential=essential):
+                member.loaded(essential=essential)
+            case Ready():
+                member.ready()
             case StartFailed():
-                actor.failure = message
+                member.start_failed(message)
             case Heartbeat():
-                actor.last_beat = self._loop.time()
-                actor.health = message.health
+                self._watch.beat(member, message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _cancel(actor: Actor) -> None:
-    if actor.timer is not None:
-        actor.timer.cancel()
-        actor.timer = None
-
-
-def uptime_s(actor: Actor) -> float:
-    """Seconds since its process was started; 0 when there is none."""
-    return time.monotonic() - actor.started_at if actor.child is not None else 0.0
+def _start_failed(member: Member) -> StartFailedError:
+    failure = member.failure
+    if failure is None:
+        reason = f"did not become ready ({member.last_exit or member.state})"
+        return StartFailedError(member.name, reason, "the log says more")
+    return StartFailedError(member.name, failure.error, failure.remedy or "")

@@ -30,7 +30,10 @@ from .lifecycle import (
     ActorUp,
     GetStatus,
     Heartbeat,
+    Loaded,
     Ready,
+    Reload,
+    Reloaded,
     RestartActor,
     StartFailed,
     Status,
@@ -85,7 +88,7 @@ from .session import (
 CATALOGUE: tuple[type[Message], ...] = (
     # lifecycle
     Ready, StartFailed, Heartbeat, Stop, ActorUp, ActorDown,
-    GetStatus, ActorStatus, Status, RestartActor, StopTerminal,
+    GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Loaded, Reload, Reloaded,
     # routing
     Join, Welcome, Done, Failed, Custom,
     # audio
@@ -141,6 +144,7 @@ __all__ = [
     "KioskState",
     "LeaveRoom",
     "ListHistory",
+    "Loaded",
     "Message",
     "MessageChanged",
     "MessageKind",
@@ -161,6 +165,8 @@ __all__ = [
     "PracticeText",
     "Ready",
     "RecordingStarted",
+    "Reload",
+    "Reloaded",
     "RestartActor",
     "RoomEnd",
     "RoomState",

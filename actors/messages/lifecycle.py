@@ -1,10 +1,20 @@
 """Between the supervisor and its children, on a lane of its own that never crosses the router."""
 
+from typing import Literal
+
 from .base import Message
 
 
+class Loaded(Message, tag="loaded", frozen=True):
+    """A child has found its class and is about to run ``on_start``. The first thing it says."""
+
+    incarnation: int
+    essential: bool
+    """The terminal is of no use without this actor (its class says so)."""
+
+
 class Ready(Message, tag="ready", frozen=True):
-    """A child has finished ``on_start`` and takes messages. The first thing it says."""
+    """A child has finished ``on_start`` and takes messages."""
 
     incarnation: int
     """Which start of this actor speaks, so that a late word of a dead one is not believed."""
@@ -32,6 +42,8 @@ class Heartbeat(Message, tag="heartbeat", frozen=True):
     """Messages waiting to be handled."""
     health: str = "ok"
     """``ok``, or in a few words what the actor itself finds wrong with its flow of data."""
+    quiet: bool = True
+    """Being restarted now would disturb nobody."""
 
 
 class Stop(Message, tag="stop", frozen=True):
@@ -66,13 +78,22 @@ class ActorStatus(Message, tag="actor-status", frozen=True):
 
     pid: int | None
     state: str
-    """``starting``, ``running``, ``backing-off``, ``stopping``, ``stopped``, ``failed``."""
+    """``starting``, ``running``, ``stopping``, ``stopped``; after a death ``backing-off``,
+    ``quarantined`` (died too often, tried again now and then), ``ended`` (not to be restarted) or
+    ``failed`` (the terminal ends for it)."""
     restarts: int
+    """That it was started again after a death that nobody had asked for."""
     last_exit: str | None
+    """``exit 0``, ``exit 3``, ``signal SIGSEGV``, ``hang...``, ``memory...``, ``cpu...``,
+    ``unhealthy...``, ``start failed...``, ``unknown``, or who has asked for it."""
     uptime_s: float
     rss_mib: float
     cpu_percent: float
     health: str
+    """``ok``, what is wrong with it, or why it does not run."""
+    essential: bool = True
+    """The terminal is of no use without it."""
+    kind: Literal["actor", "program"] = "actor"
 
 
 class Status(Message, tag="status", frozen=True):
@@ -89,6 +110,20 @@ class RestartActor(Message, tag="restart-actor", frozen=True):
     """Ask to the supervisor: stop and start one actor. Answered when it is Ready again."""
 
     name: str
+
+
+class Reload(Message, tag="reload", frozen=True):
+    """Ask to the supervisor: read the config file again and do what has changed. Answered by
+    :class:`Reloaded` when that is done; a file with anything wrong in it changes nothing.
+    """
+
+
+class Reloaded(Message, tag="reloaded", frozen=True):
+    """The supervisor's answer to :class:`Reload`: names of actors and programs."""
+
+    started: tuple[str, ...]
+    restarted: tuple[str, ...]
+    stopped: tuple[str, ...]
 
 
 class StopTerminal(Message, tag="stop-terminal", frozen=True):

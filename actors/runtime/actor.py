@@ -42,6 +42,10 @@ class Actor:
     essential: ClassVar[bool] = True
     """The terminal is of no use without it."""
 
+    handles_within_s: ClassVar[float] = 60.0
+    """An ``on_message`` that takes longer is taken for a deadlock: the process ends and is
+    restarted. Longer work goes to ``spawn``."""
+
     def __init__(self, host: "Host") -> None:
         """Runs in the child, before the loop; keep it to plain assignments."""
         self._host = host
@@ -87,6 +91,12 @@ class Actor:
         Judge the flow of data (do samples advance, do writes succeed), not that this code runs.
         """
         return "ok"
+
+    def quiet(self) -> bool:
+        """Called with :meth:`health`: whether being restarted now would disturb nobody. A process
+        that has grown too large is restarted at such a moment.
+        """
+        return True
 
     def on_peer(self, name: str, up: bool) -> None:
         """Another actor has become Ready (``up``) or has died."""

@@ -10,11 +10,15 @@ import signal
 import sys
 import threading
 
+from . import kin
 from .host import Host
 from .logs import configure
 from .spec import ChildSpec
 
 log = logging.getLogger(__name__)
+
+_DESCENDANTS_S = 0.5
+"""For what an orphaned actor has started to die of SIGKILL, before it ends itself."""
 
 EXIT_ORPHANED = 4
 """Exit code of a child whose supervisor has died."""
@@ -31,8 +35,6 @@ def run_child(spec: ChildSpec) -> None:
     if spec.environ is not None:
         os.environ.clear()
         os.environ.update(spec.environ)
-    if spec.log_file is not None:
-        _redirect_stderr(str(spec.log_file))
     configure(spec.name, spec.settings.get("terminal", {}).get("log_level", "INFO"))
     _set_title(f"callpoint: {spec.name}")
     faulthandler.enable()
@@ -56,19 +58,14 @@ def _set_title(title: str) -> None:
     setproctitle.setproctitle(title)
 
 
-def _redirect_stderr(path: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.dup2(fd, 2)
-    os.close(fd)
-
-
 def _die_with(supervisor_pid: int) -> None:
-    """End this process when the supervisor's has ended, even if our loop hangs.
+    """End this process and what it has started when the supervisor's has ended, even if our loop
+    hangs.
 
     PR_SET_PDEATHSIG would watch the fork server instead, which is our parent and may be killed and
     replaced without our noticing. What keeps this thread from running too (the process is stopped,
-    or hangs in native code with the interpreter's lock held) the fork server kills, on its own way
-    out with the supervisor.
+    or hangs in native code with the interpreter's lock held) the fork server kills
+    (:mod:`supervisor.last_watch`).
     """
     try:
         supervisor = os.pidfd_open(supervisor_pid)
@@ -79,6 +76,7 @@ def _die_with(supervisor_pid: int) -> None:
         poll = select.poll()
         poll.register(supervisor, select.POLLIN)
         poll.poll()
+        kin.end_all(lambda: kin.descendants_of(os.getpid()), _DESCENDANTS_S)
         os._exit(EXIT_ORPHANED)
 
     threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

@@ -2,7 +2,9 @@
 
 import asyncio
 import importlib
+import io
 import logging
+import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
 from itertools import islice
@@ -14,6 +16,7 @@ from actors.messages import (
     Envelope,
     Failed,
     Heartbeat,
+    Loaded,
     Message,
     Ready,
     StartFailed,
@@ -23,6 +26,7 @@ from actors.messages.codec import CorruptMessage, decode, encode
 from actors.settings import Settings
 
 from .actor import Actor, Answer
+from .adopted import Adopted
 from .bus import Bus
 from .corrupt import CorruptFrames
 from .errors import OrderFailed, StartError
@@ -32,8 +36,6 @@ from .spec import ChildSpec
 log = logging.getLogger(__name__)
 
 SUPERVISOR = "supervisor"
-HEARTBEAT_S = 1.0
-"""Six children make six wake-ups a second in the supervisor."""
 MAILBOX = 1000
 """Messages waiting for ``on_message``. Beyond it, asks are refused, deliveries are left to be sent
 again, levels and facts are dropped and counted."""
@@ -43,6 +45,12 @@ _FLUSH_MS = 500
 EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_START_FAILED = 3
+EXIT_STUCK = 5
+"""A message was not handled in time."""
+
+
+class Stuck(Exception):
+    """``on_message`` does not come back."""
 
 
 class Host:
@@ -62,6 +70,8 @@ class Host:
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: asyncio.Future[None]
         self._corrupt = CorruptFrames(SUPERVISOR)
+        self._in_hand_since = 0.0
+        """Monotonic seconds; 0: no message is being handled."""
         self.bus: Bus
         self.post: Post
         self.dropped = 0
@@ -78,6 +88,7 @@ class Host:
         try:
             try:
                 self._actor = actor = _load(self._spec.target)(self)
+                self._to_supervisor(Loaded(self.incarnation, actor.essential))
                 await actor.on_start()
                 if self.name != ROUTER:
                     await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
@@ -93,8 +104,8 @@ class Host:
             await actor.on_drain()
             await self._drained()
             serving.cancel()
-        except Exception:
-            code = EXIT_CRASH
+        except Exception as error:
+            code = EXIT_STUCK if isinstance(error, Stuck) else EXIT_CRASH
             log.exception("actor crashed", extra={"actor": self.name})
         finally:
             await self._shut(code)
@@ -151,7 +162,7 @@ class Host:
 
     # -- the supervisor's lane -------------------------------------------------------------------
 
-    def _to_supervisor(self, message: Ready | StartFailed | Heartbeat) -> None:
+    def _to_supervisor(self, message: Loaded | Ready | StartFailed | Heartbeat) -> None:
         self._lane.send(encode(message, kind="tell", sender=self.name, to=SUPERVISOR))
 
     def _on_order(self, _peer: bytes, frame: bytes) -> None:
@@ -179,9 +190,23 @@ class Host:
             self._actor.on_peer(name, up)
 
     async def _beat(self, actor: Actor) -> None:
+        adopted = Adopted()
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
-            self._to_supervisor(Heartbeat(self.incarnation, len(self._mailbox), actor.health()))
+            now = time.monotonic()
+            await asyncio.sleep(_until_next_beat(now, self._spec.heartbeat_s))
+            adopted.reap(now)
+            if self._in_hand_since and now - self._in_hand_since > actor.handles_within_s:
+                self._stuck(actor)
+            waiting = len(self._mailbox)
+            self._to_supervisor(Heartbeat(self.incarnation, waiting, actor.health(), actor.quiet()))
+
+    def _stuck(self, actor: Actor) -> None:
+        """Say where, as far as Python knows, and end."""
+        stacks = io.StringIO()
+        for task in self._tasks:
+            task.print_stack(file=stacks)
+        log.error("message not handled in time", extra={"stacks": stacks.getvalue()})
+        raise Stuck(f"a message is in hand for more than {actor.handles_within_s:g} s")
 
     # -- the mailbox -----------------------------------------------------------------------------
 
@@ -203,7 +228,9 @@ class Host:
         while True:
             while self._mailbox:
                 # The message stays in the box while it is handled, so that draining waits for it.
+                self._in_hand_since = time.monotonic()
                 await self._handle(actor, self._mailbox[0])
+                self._in_hand_since = 0.0
                 self._mailbox.popleft()
             self._empty.set()
             self._mail.clear()
@@ -237,6 +264,14 @@ class Host:
             if isinstance(answer, Failed):
                 return  # not handled: it stays with its sender, who sends it again
             self.post.acknowledge(envelope)
+
+
+def _until_next_beat(now: float, period: float) -> float:
+    """Seconds to the next multiple of the period on the monotonic clock, or to the one after: all
+    actors beat at the same moment, and the supervisor wakes once for all.
+    """
+    rest = period - now % period
+    return rest if rest > period / 10 else rest + period
 
 
 def _load(target: str) -> type[Actor]:

@@ -21,8 +21,8 @@ class ChildSpec:
     options: dict[str, Any]
     """The ``options`` of the actor's own section."""
     supervisor_pid: int
-    log_file: Path | None = None
-    """Where log lines go; None: standard error."""
+    heartbeat_s: float = 1.0
+    """Seconds between two heartbeats."""
     environ: dict[str, str] | None = field(default=None, repr=False)
     """The supervisor's environment at this start; None: keep what was inherited, which a fork
     server has from when it was started itself. May hold secrets: never shown."""

@@ -4,7 +4,7 @@ import ast
 import inspect
 import textwrap
 
-from .model import Section
+from .section import Section
 
 
 def field_docs(section: type[Section]) -> dict[str, str]:
@@ -12,6 +12,14 @@ def field_docs(section: type[Section]) -> dict[str, str]:
 
     Raises ``OSError`` when the source is not there.
     """
+    docs: dict[str, str] = {}
+    for cls in reversed(section.__mro__):
+        if issubclass(cls, Section):
+            docs |= _own_docs(cls)
+    return docs
+
+
+def _own_docs(section: type[Section]) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(section)))
     (cls,) = tree.body
     assert isinstance(cls, ast.ClassDef)

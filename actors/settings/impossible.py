@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from .model import BUILT_IN_ACTORS, Settings
+from .model import Settings
 from .problems import Finding
-from .suggest import did_you_mean
-
-_RESERVED = ("supervisor",)
-"""Names that others have on the bus; a client's begins with ``client-``."""
+from .supervision_rules import impossible_supervision
 
 
 def impossible(settings: Settings) -> list[Finding]:
     """All that is wrong with settings whose types are right."""
-    return [*_addresses(settings), *_audio(settings), *_backoff(settings), *_actors(settings)]
+    return [*_addresses(settings), *_audio(settings), *impossible_supervision(settings)]
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -44,27 +41,3 @@ def _audio(settings: Settings) -> Iterator[Finding]:
         yield Finding(("audio", "input"), "names no file", 'write "file:PATH.wav"')
     if settings.audio.output.startswith("file:"):
         yield Finding(("audio", "output"), "the agent's voice goes to a device", 'or to "none"')
-
-
-def _backoff(settings: Settings) -> Iterator[Finding]:
-    supervisor = settings.supervisor
-    if supervisor.backoff_max < supervisor.backoff_initial:
-        what = f"must not be below backoff_initial ({supervisor.backoff_initial:g})"
-        yield Finding(("supervisor", "backoff_max"), what)
-
-
-def _actors(settings: Settings) -> Iterator[Finding]:
-    for name, actor in settings.actors.items():
-        path = ("actors", name)
-        if name in _RESERVED or name.startswith("client-"):
-            yield Finding(path, "this name is taken", "choose another")
-        elif actor.target:
-            module, colon, cls = actor.target.partition(":")
-            if not (
-                colon and cls.isidentifier() and all(p.isidentifier() for p in module.split("."))
-            ):
-                yield Finding((*path, "target"), "must be package.module:Class")
-        elif name not in BUILT_IN_ACTORS:
-            otherwise = 'an actor of your own needs target = "package.module:Class"'
-            remedy = did_you_mean(name, BUILT_IN_ACTORS, otherwise)
-            yield Finding(path, "no built-in actor has this name", remedy)

@@ -62,4 +62,17 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         state_dir=absolute(terminal.state_dir),
     )
     history = msgspec.structs.replace(history, path=absolute(history.path))
-    return msgspec.structs.replace(settings, terminal=terminal, audio=audio, history=history)
+    programs = {
+        name: msgspec.structs.replace(
+            program,
+            directory=absolute(program.directory),
+            command=[
+                absolute(word) if place == 0 and "/" in word else word  # else found on the PATH
+                for place, word in enumerate(program.command)
+            ],
+        )
+        for name, program in settings.programs.items()
+    }
+    return msgspec.structs.replace(
+        settings, terminal=terminal, audio=audio, history=history, programs=programs
+    )

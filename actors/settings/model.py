@@ -11,19 +11,11 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(ge=0)]
-PositiveSeconds = Annotated[float, Meta(gt=0)]
-Text = Annotated[str, Meta(min_length=1)]
-ActorName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,30}$")]
-
+from .section import Name, Port, PositiveSeconds, Section, Text
+from .supervision import ActorSettings, ProgramSettings, Supervisor
 
 BUILT_IN_ACTORS = ("router", "history", "session", "audio", "parrot", "room", "kiosk")
 """Actors that need no ``target``; in the order in which they are started."""
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all sections: immutable, unknown keys refused."""
 
 
 class Terminal(Section, frozen=True):
@@ -115,30 +107,6 @@ class Kiosk(Section, frozen=True):
     """0: any free port, shown in the status and the log."""
 
 
-class Supervisor(Section, frozen=True):
-    """How processes are started, watched and stopped."""
-
-    start_timeout: PositiveSeconds = 15.0
-    """Seconds an actor has until it must be Ready."""
-    stop_grace: PositiveSeconds = 5.0
-    """Seconds an actor has to drain, then SIGTERM; half of it more, then SIGKILL."""
-    backoff_initial: PositiveSeconds = 0.1
-    """Seconds before the second restart (the first is at once); doubled each time."""
-    backoff_max: PositiveSeconds = 10.0
-    """Longest wait between restarts, in seconds."""
-    backoff_reset: PositiveSeconds = 30.0
-    """Seconds an actor must run for its next crash to count as the first again."""
-
-
-class ActorSettings(Section, frozen=True):
-    """[actors.NAME]: a change to a built-in actor, or an actor of your own."""
-
-    target: str = ""
-    """package.module:Class of your own actor; empty for a built-in one."""
-    options: dict[str, Any] = {}
-    """Given to the actor as self.options."""
-
-
 class Settings(Section, frozen=True):
     """A callpoint terminal."""
 
@@ -156,8 +124,10 @@ class Settings(Section, frozen=True):
     """The page."""
     supervisor: Supervisor = Supervisor()
     """How processes are started, watched and stopped."""
-    actors: dict[ActorName, ActorSettings] = {}
+    actors: dict[Name, ActorSettings] = {}
     """Changes to built-in actors, and actors of your own."""
+    programs: dict[Name, ProgramSettings] = {}
+    """Other programs that run with this terminal."""
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Self:

@@ -1,12 +1,13 @@
 """Why valid settings cannot run here and now: no credentials, no such file."""
 
+import shutil
 import wave
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .credentials import FILE, URL, CredentialsError, load_credentials
 from .model import Settings
-from .problems import Finding
+from .problems import Finding, printable
 
 _SOCKET_PATH = 107
 """Bytes of a UNIX socket's path (unix(7)); ``supervisor.sock`` is our longest name."""
@@ -16,7 +17,12 @@ def obstacles(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Looks at the environment and at files, changes nothing. ``settings`` have resolved
     directories (:func:`actors.settings.dirs.resolve_dirs`).
     """
-    return [*_livekit(settings, environ), *_sound(settings), *_sockets(settings)]
+    return [
+        *_livekit(settings, environ),
+        *_sound(settings),
+        *_sockets(settings),
+        *_programs(settings, environ),
+    ]
 
 
 def _livekit(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -60,3 +66,15 @@ def _sockets(settings: Settings) -> Iterator[Finding]:
     if len(bytes(longest)) > _SOCKET_PATH:
         what = f"a socket's path has at most {_SOCKET_PATH} bytes, this one {len(bytes(longest))}"
         yield Finding(("terminal", "runtime_dir"), what, "choose a shorter one")
+
+
+def _programs(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    for name, program in settings.programs.items():
+        path = ("programs", name)
+        wanted = program.command[0]
+        search = program.environment.get("PATH", environ.get("PATH"))
+        if shutil.which(wanted, path=search) is None:
+            what = f"there is no program {printable(wanted)}"
+            yield Finding((*path, "command"), what, "install it, or give its whole path")
+        if program.directory and not Path(program.directory).is_dir():
+            yield Finding((*path, "directory"), f"{program.directory} is no directory")

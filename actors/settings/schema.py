@@ -1,12 +1,14 @@
 """The JSON Schema of a config, for editors; made from the model, never by hand."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from .docs import field_docs
-from .model import Section, Settings
+from .model import Settings
+from .section import Section
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -15,7 +17,9 @@ def schema() -> dict[str, Any]:
     """The schema, with every field's docstring as its description."""
     made = msgspec.json.schema(Settings)
     definitions = made["$defs"]
-    for section in _sections():
+    for section in _sections(Section):
+        if section.__name__ not in definitions:
+            continue  # a base of others
         docs = field_docs(section)
         for name, described in definitions[section.__name__]["properties"].items():
             if name in docs:
@@ -28,5 +32,7 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def _sections() -> list[type[Section]]:
-    return list(Section.__subclasses__())
+def _sections(base: type[Section]) -> Iterator[type[Section]]:
+    for section in base.__subclasses__():
+        yield section
+        yield from _sections(section)

@@ -6,9 +6,10 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from .describe import choices, describe
-from .model import ActorSettings, Section, Settings
+from .model import Settings
 from .problems import Finding, Path, dotted, printable
 from .secrecy import LIVEKIT_REMEDY, REMEDY, is_secret
+from .section import Section
 from .suggest import did_you_mean, nearest
 
 
@@ -44,7 +45,7 @@ def _value(value: Any, type_: Any, path: Path, findings: list[Finding]) -> Any:
         return _REFUSED
     if get_origin(type_) is dict and isinstance(value, dict):
         name_type, entry_type = get_args(type_)
-        if entry_type is ActorSettings:
+        if isinstance(entry_type, type) and issubclass(entry_type, Section):
             return _entries(value, name_type, entry_type, path, findings)
         findings += _secrets(value, path)
     try:

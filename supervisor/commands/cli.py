@@ -20,6 +20,7 @@ _COMMANDS = {
     "unmute": "orders",
     "history": "history",
     "restart": "restart",
+    "reload": "reload",
     "schema": "schema",
 }
 """In the order in which ``--help`` tells of them, with the module that has the function."""

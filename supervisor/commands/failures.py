@@ -18,9 +18,12 @@ EXPLAINED = {
     0: "done",
     ORDER_FAILED: "the terminal could not do it; the reason is on standard error",
     NOT_RUNNING: "no terminal is running there",
-    exits.CONFIG: "the command line is wrong",
+    exits.CONFIG: "the command line or the config is wrong",
 }
 """What ``--help`` says of commands to a running terminal."""
+
+
+_CODES = {"not-running": NOT_RUNNING, "refused": exits.CONFIG}
 
 
 class Failure(Exception):
@@ -61,8 +64,8 @@ def _expected(error: Exception) -> Failure | None:
             problems = str(error).replace("\n", "\n  ")
             return Failure("the config is refused", problems, exits.CONFIG)
         case OrderFailed():
-            code = NOT_RUNNING if error.code == "not-running" else ORDER_FAILED
-            return Failure(error.reason, error.remedy, code)
+            code = _CODES.get(error.code, ORDER_FAILED)
+            return Failure(error.reason, error.remedy.replace("\n", "\n  "), code)
     return None
 
 

@@ -21,20 +21,32 @@ from .failures import exit_codes
 def run(config: Path, runtime_dir: str | None, log_file: Path | None) -> None:
     """Run the terminal that CONFIG describes, in the foreground, until SIGTERM or Ctrl-C.
 
-    Log lines (JSON) go to standard error. LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET
-    come from the environment or from the file that CALLPOINT_CREDENTIALS_FILE names.
+    Log lines (JSON) go to standard error. SIGHUP does what callpoint reload does. LIVEKIT_URL,
+    LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment or from the file that
+    CALLPOINT_CREDENTIALS_FILE names.
     """
-    from actors.settings import SettingsError
+    from actors.settings import Settings, SettingsError
     from actors.settings.dirs import RUNTIME_DIR, resolve_dirs
     from actors.settings.load import load_config
     from actors.settings.obstacles import obstacles
+    from supervisor.reload import immovable
 
-    found = load_config(config)
     environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
-    settings = resolve_dirs(found.settings, environ)
-    if findings := obstacles(settings, environ):
-        raise SettingsError(found.document.problems(findings))
-    from supervisor.terminal import run as run_terminal
+
+    def read(running: Settings | None = None) -> Settings:
+        found = load_config(config)
+        settings = resolve_dirs(found.settings, environ)
+        findings = obstacles(settings, environ)
+        if running is not None:
+            findings += immovable(running, settings)
+        if findings:
+            raise SettingsError(found.document.problems(findings))
+        return settings
+
+    settings = read()
+    from supervisor.run import run as run_terminal
 
     where = Path(settings.terminal.runtime_dir)
-    raise SystemExit(run_terminal(settings, where, log_file=log_file))
+    raise SystemExit(
+        run_terminal(settings, where, log_file=log_file, reread=lambda: read(settings))
+    )

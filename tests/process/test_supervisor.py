@@ -1,94 +1,36 @@
-"""The supervisor with real processes: start, death, restart, stop, and who may not disturb it."""
+"""The supervisor with real processes: start, stop, the operators' socket, one in a directory."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from actors.messages import (
-    ActorStatus,
-    Custom,
-    Done,
-    Failed,
-    GetStatus,
-    Message,
-    RestartActor,
-    Status,
-    StopTerminal,
-)
-from actors.messages.codec import decode, encode
+from actors.messages import Done, Failed, GetStatus, RestartActor, Status, StopTerminal
 from actors.runtime.bus import Bus
-from actors.runtime.client import Client
-from actors.runtime.errors import OrderFailed
-from actors.settings import Settings
 from supervisor.rundir import AlreadyRunning, RuntimeDirError
-from supervisor.spec import ActorSpec
-from supervisor.terminal import Terminal
 from supervisor.tree import StartFailedError
 from tests.children import DEADLINE_S
+from tests.supervised import alive, fork_server, order, puppet, stage
 
-pytestmark = pytest.mark.process
-
-ROUTER = ActorSpec("router", "actors.router.process:Router")
-
-
-def _puppet(name: str = "puppet", **options: Any) -> ActorSpec:
-    return ActorSpec(name, "tests.puppet:Puppet", options)
-
-
-def _terminal(runtime_dir: Path, *specs: ActorSpec, **supervisor: float) -> Terminal:
-    settings = Settings.from_plain({"supervisor": supervisor})
-    return Terminal(settings, runtime_dir, specs=[ROUTER, *specs])
-
-
-async def _until(terminal: Terminal, condition: Callable[[dict[str, ActorStatus]], bool]) -> None:
-    """Look after every turn of the loop: the terminal under test runs in this very loop."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition(terminal.status().actors):
-            await asyncio.sleep(0.002)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-async def _gone(*pids: int) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while any(_alive(pid) for pid in pids):
-            await asyncio.sleep(0.002)
-
-
-async def _tell(runtime_dir: Path, message: Message, to: str = "puppet") -> None:
-    async with Client(runtime_dir) as client:
-        with contextlib.suppress(OrderFailed):
-            await client.ask(to, message)
-
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
+_ = fork_server
 
 # -- start -----------------------------------------------------------------------------------------
 
 
 def test_all_are_ready_when_it_has_started_and_gone_when_it_has_stopped(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet("a"), _puppet("b")) as terminal:
-            status = terminal.status()
+        async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
+            status = on.terminal.status()
             assert status.state == "running"
             assert list(status.actors) == ["router", "a", "b"]
             assert {row.state for row in status.actors.values()} == {"running"}
             pids = [row.pid for row in status.actors.values() if row.pid]
         assert len(pids) == 3
-        assert not any(_alive(pid) for pid in pids)
+        assert not any(alive(pid) for pid in pids)
         assert list(runtime_dir.glob("*.sock")) == []
 
     asyncio.run(scenario())
@@ -99,6 +41,7 @@ def test_all_are_ready_when_it_has_started_and_gone_when_it_has_stopped(runtime_
     [
         ("fail", "puppet: told to fail"),
         ("hang", "puppet: not ready within 0.5 s"),
+        ("spin", "puppet: not ready within 0.5 s"),
         ("exit", r"puppet: ended before it was ready \(exit 9\)"),
     ],
 )
@@ -107,95 +50,62 @@ def test_a_failed_first_start_is_told_and_leaves_nothing(
 ) -> None:
     async def scenario() -> None:
         with pytest.raises(StartFailedError, match=reason):
-            await _terminal(runtime_dir, _puppet(start=start), start_timeout=0.5).__aenter__()
+            async with stage(runtime_dir, puppet(start=start), start_timeout=0.5):
+                pass
         assert list(runtime_dir.glob("*.sock")) == []
 
     asyncio.run(scenario())
 
 
-# -- death -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("start", ["fail", "exit", "hang"])
+def test_a_terminal_runs_without_what_it_can_do_without_and_tries_again(
+    runtime_dir: Path, start: str
+) -> None:
+    """Also when the class never had a chance to say that it is not essential, the config can."""
 
-
-@pytest.mark.parametrize("victim", ["router", "a", "b"])
-def test_a_killed_actor_is_back_and_no_other_is_touched(runtime_dir: Path, victim: str) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet("a"), _puppet("b")) as terminal:
-            before = terminal.status().actors
-            pid = before[victim].pid
-            assert pid
-            os.kill(pid, signal.SIGKILL)
-            await _until(
-                terminal, lambda now: now[victim].state == "running" and now[victim].pid != pid
-            )
-            after = terminal.status().actors
-            assert (after[victim].restarts, after[victim].last_exit) == (1, "signal SIGKILL")
-            for other in before.keys() - {victim}:
-                assert (after[other].pid, after[other].restarts) == (before[other].pid, 0)
+        spare = puppet(target="Dispensable", start=start)
+        async with stage(runtime_dir, spare, puppet("last"), start_timeout=0.5) as on:
+            assert on.row("last").state == "running"
+            await on.until(lambda now: now["puppet"].restarts >= 2)
+            row = on.row()
+            assert row.last_exit is not None
+            assert row.last_exit.startswith("start failed")
+            assert not row.essential
+            if row.state == "backing-off":
+                assert row.health in (
+                    "told to fail",
+                    "ended before it was ready (exit 9)",
+                    "not ready within 0.5 s",
+                )
 
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("order", "exit_"),
-    [
-        (Custom("exit", {"code": 0}), "exit 0"),
-        (Custom("exit", {"code": 7}), "exit 7"),
-        (Custom("raise", {}), "exit 1"),
-        (Custom("signal", {"number": int(signal.SIGSEGV)}), "signal SIGSEGV"),
-        (Custom("signal", {"number": int(signal.SIGABRT)}), "signal SIGABRT"),
-    ],
-    ids=str,
-)
-def test_how_it_ended_is_told_apart(runtime_dir: Path, order: Custom, exit_: str) -> None:
+def test_what_could_not_start_is_there_once_its_cause_is_mended(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet()) as terminal:
-            await _tell(runtime_dir, order)
-            await _until(terminal, lambda now: now["puppet"].restarts == 1)
-            assert terminal.status().actors["puppet"].last_exit == exit_
+        spare = puppet(target="Dispensable", start="fail-until")
+        async with stage(runtime_dir, spare, backoff_initial=0.01) as on:
+            await on.until(lambda now: now["puppet"].state == "backing-off")
+            (runtime_dir / "mended").touch()
+            await on.until(lambda now: now["puppet"].state == "running")
+            assert on.row().health == "ok"
 
     asyncio.run(scenario())
 
 
-def test_a_failed_restart_is_tried_again(runtime_dir: Path) -> None:
+def test_children_have_the_environment_of_this_moment(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fork server has that of its own start, which may be long ago."""
+    monkeypatch.setenv("CALLPOINT_TEST_WORD", "fresh")
+
     async def scenario() -> None:
-        async with _terminal(
-            runtime_dir, _puppet(start="fail-again"), backoff_initial=0.01
-        ) as terminal:
-            await _tell(runtime_dir, Custom("exit", {"code": 1}))
-            await _until(
-                terminal,
-                lambda now: now["puppet"].restarts == 2 and now["puppet"].state == "running",
-            )
-            assert terminal.status().actors["puppet"].last_exit == "start failed"
-
-    asyncio.run(scenario())
-
-
-def test_an_ask_to_an_actor_that_dies_over_it_is_answered(runtime_dir: Path) -> None:
-    async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet("a"), _puppet("b")) as terminal:
-            await _tell(runtime_dir, Custom("exit", {"code": 1}), to="a")
-            await _until(terminal, lambda now: now["a"].restarts == 1)
-
-    asyncio.run(scenario())
-
-
-def test_the_death_of_the_fork_server_costs_nothing(runtime_dir: Path) -> None:
-    async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet()) as terminal:
-            before = terminal.status().actors["puppet"].pid
-            assert before
-            fork_server = int(
-                Path(f"/proc/{before}/stat").read_text().rpartition(")")[2].split()[1]
-            )
-            os.kill(fork_server, signal.SIGKILL)
-            await _gone(fork_server)
-            assert terminal.status().actors["puppet"].pid == before
-            os.kill(before, signal.SIGKILL)
-            await _until(
-                terminal,
-                lambda now: now["puppet"].state == "running" and now["puppet"].pid != before,
-            )
+        async with stage(runtime_dir, puppet()) as on:
+            assert await on.ask("environ", name="CALLPOINT_TEST_WORD") == {"value": "fresh"}
+            monkeypatch.delenv("CALLPOINT_TEST_WORD")
+            await order(runtime_dir, RestartActor("puppet"))
+            assert await on.ask("environ", name="CALLPOINT_TEST_WORD") == {"value": None}
 
     asyncio.run(scenario())
 
@@ -205,36 +115,57 @@ def test_the_death_of_the_fork_server_costs_nothing(runtime_dir: Path) -> None:
 
 def test_what_ignores_order_and_sigterm_is_killed(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet(), stop_grace=0.2) as terminal:
-            pid = terminal.status().actors["puppet"].pid
-            assert pid
-            await _tell(runtime_dir, Custom("ignore-term", {}))
-        assert not _alive(pid)
+        async with stage(runtime_dir, puppet(), stop_grace=0.2) as on:
+            pid = on.pid()
+            await on.tell("ignore-term")
+        assert not alive(pid)
 
     asyncio.run(scenario())
 
 
 def test_a_stopped_process_is_continued_to_hear_the_order(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet()) as terminal:
-            pid = terminal.status().actors["puppet"].pid
-            assert pid
+        async with stage(runtime_dir, puppet()) as on:
+            pid = on.pid()
             os.kill(pid, signal.SIGSTOP)
-        assert not _alive(pid)
+        assert not alive(pid)
+        assert "stopped" in on.log.messages("puppet"), "in order, and not by force"
 
     asyncio.run(scenario())
 
 
 def test_a_stop_between_death_and_restart_wins(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet(), backoff_initial=600.0, backoff_max=600.0) as t:
-            for restarts in (1, 2):
-                await _tell(runtime_dir, Custom("exit", {"code": 1}))
-                await _until(t, lambda now, n=restarts: now["puppet"].restarts == n)  # type: ignore[misc]
-                if restarts == 1:
-                    await _until(t, lambda now: now["puppet"].state == "running")
-            assert t.status().actors["puppet"].state == "backing-off"
-        assert t.status().actors["puppet"].state == "stopped"
+        async with stage(runtime_dir, puppet(), backoff_initial=600.0, backoff_max=600.0) as on:
+            pid = on.pid()
+            await on.tell("exit", code=1)
+            await on.until_back(pid)
+            await on.tell("exit", code=1)
+            await on.until(lambda now: now["puppet"].state == "backing-off")
+        assert on.row().state == "stopped"
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_while_one_is_being_started_again_wins(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet()) as on:
+            os.kill(on.pid(), signal.SIGKILL)
+            await on.until(lambda now: now["puppet"].state == "starting")
+        assert on.row().state == "stopped"
+        assert on.row().pid is None
+
+    asyncio.run(scenario())
+
+
+def test_a_stop_while_the_terminal_starts_wins(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        slow = puppet("slow", start="hang")
+        stopping = asyncio.create_task(order(runtime_dir, StopTerminal()))
+        async with asyncio.timeout(DEADLINE_S), stage(runtime_dir, slow, puppet("never")) as on:
+            assert on.terminal.stopped.is_set()
+            assert on.row("never").state == "stopped"
+        assert await stopping == Done()
 
     asyncio.run(scenario())
 
@@ -242,42 +173,37 @@ def test_a_stop_between_death_and_restart_wins(runtime_dir: Path) -> None:
 # -- the operators' socket -------------------------------------------------------------------------
 
 
-async def _order(runtime_dir: Path, message: Message) -> Message:
-    answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-    bus = Bus(runtime_dir)
-    lane = bus.connect(
-        "dealer",
-        "control",
-        lambda _peer, frame: answer.set_result(decode(frame).message),
-        identity="operator",
-    )
-    lane.send(encode(message, kind="ask", sender="operator", to="supervisor", id=1))
-    try:
-        return await asyncio.wait_for(answer, DEADLINE_S)
-    finally:
-        bus.close()
-
-
 def test_status_restart_and_stop_can_be_asked_for(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet()) as terminal:
-            status = await _order(runtime_dir, GetStatus())
+        async with stage(runtime_dir, puppet()) as on:
+            status = await order(runtime_dir, GetStatus())
             assert isinstance(status, Status)
             row = status.actors["puppet"]
             assert (row.state, row.health, row.restarts) == ("running", "ok", 0)
             assert row.rss_mib > 1
 
-            assert await _order(runtime_dir, RestartActor("puppet")) == Done()
-            renewed = terminal.status().actors["puppet"]
+            assert await order(runtime_dir, RestartActor("puppet")) == Done()
+            renewed = on.row()
             assert renewed.pid != row.pid
             assert renewed.restarts == 0, "an asked restart is no crash"
+            assert renewed.last_exit == "restart asked for"
 
-            refused = await _order(runtime_dir, RestartActor("puppy"))
+            refused = await order(runtime_dir, RestartActor("puppy"))
             assert refused == Failed(
                 "unknown-actor", "there is no actor puppy", "there are: router, puppet"
             )
-            assert await _order(runtime_dir, StopTerminal()) == Done()
-            await asyncio.wait_for(terminal.stopped.wait(), DEADLINE_S)
+            assert await order(runtime_dir, StopTerminal()) == Done()
+            await asyncio.wait_for(on.terminal.stopped.wait(), DEADLINE_S)
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_that_fails_says_why_and_is_tried_again(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet(start="fail-again"), backoff_initial=0.01) as on:
+            answer = await order(runtime_dir, RestartActor("puppet"))
+            assert answer == Failed("start-failed", "puppet: told to fail the second time", "")
+            await on.until(lambda now: now["puppet"].state == "running")
 
     asyncio.run(scenario())
 
@@ -285,7 +211,7 @@ def test_status_restart_and_stop_can_be_asked_for(runtime_dir: Path) -> None:
 @pytest.mark.parametrize("name", ["control", "supervisor"])
 def test_garbage_changes_nothing(runtime_dir: Path, name: str) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir, _puppet()) as terminal:
+        async with stage(runtime_dir, puppet()) as on:
             with socket.socket(socket.AF_UNIX) as raw:
                 raw.connect(str(runtime_dir / f"{name}.sock"))
                 raw.sendall(os.urandom(512))
@@ -293,73 +219,34 @@ def test_garbage_changes_nothing(runtime_dir: Path, name: str) -> None:
             lane = bus.connect("dealer", name, lambda _peer, _frame: None, identity="stranger")
             for frame in (b"", b"\xc1", os.urandom(2000), b"\x91" * 3000):
                 lane.send(frame)
-            assert isinstance(await _order(runtime_dir, GetStatus()), Status)
+            assert isinstance(await order(runtime_dir, GetStatus()), Status)
             bus.close(linger_ms=500)
-            assert {row.restarts for row in terminal.status().actors.values()} == {0}
+            assert {row.restarts for row in on.terminal.status().actors.values()} == {0}
 
     asyncio.run(scenario())
 
 
-# -- one terminal in a directory, and no orphan ----------------------------------------------------
+# -- one terminal in a directory -------------------------------------------------------------------
 
 
 def test_a_second_terminal_in_the_same_directory_is_refused(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        async with _terminal(runtime_dir):
-            with pytest.raises(AlreadyRunning, match=rf"pid {os.getpid()}"):
-                await _terminal(runtime_dir).__aenter__()
+        async with stage(runtime_dir):
+            with pytest.raises(AlreadyRunning, match=rf"pid {os.getpid()}\)"):
+                async with stage(runtime_dir):
+                    pass
 
     asyncio.run(scenario())
 
 
 def test_a_directory_open_to_others_is_refused_with_the_remedy(runtime_dir: Path) -> None:
     runtime_dir.chmod(0o755)
-    with pytest.raises(RuntimeDirError) as refused:
-        asyncio.run(_terminal(runtime_dir).__aenter__())
-    assert refused.value.remedy == f"chmod 700 {runtime_dir}"
 
-
-_RUN = """
-import sys
-from pathlib import Path
-from actors.settings import Settings
-from supervisor.spec import ActorSpec
-from supervisor.terminal import run
-specs = [ActorSpec("router", "actors.router.process:Router"), ActorSpec("a", "tests.puppet:Puppet")]
-sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
-"""
-
-
-async def _running(runtime_dir: Path) -> Status:
-    async with asyncio.timeout(DEADLINE_S):
-        while not (runtime_dir / "control.sock").exists():
-            await asyncio.sleep(0.01)
-        while True:
-            status = await _order(runtime_dir, GetStatus())
-            assert isinstance(status, Status)
-            if status.state == "running":
-                return status
-            await asyncio.sleep(0.01)
-
-
-def _family(pid: int) -> set[int]:
-    """All descendants of a process."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in children}.union(*(_family(int(child)) for child in children))
-
-
-def test_sigterm_ends_a_terminal_with_0_and_sigkill_leaves_no_orphan(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        for number, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
-            process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, str(runtime_dir)], stderr=subprocess.DEVNULL
-            )
-            await _running(runtime_dir)
-            family = _family(process.pid)
-            assert len(family) >= 3  # the fork server and two actors
-            process.send_signal(number)
-            assert await asyncio.to_thread(process.wait, DEADLINE_S) == code
-            await _gone(*family)
+        with pytest.raises(RuntimeDirError) as refused:
+            async with stage(runtime_dir):
+                pass
+        assert refused.value.remedy == f"chmod 700 {runtime_dir}"
 
     asyncio.run(scenario())
 
@@ -370,8 +257,9 @@ def test_a_directory_left_by_a_killed_terminal_is_taken_over(runtime_dir: Path) 
     (runtime_dir / "tape").write_bytes(b"kept")
 
     async def scenario() -> None:
-        async with _terminal(runtime_dir) as terminal:
-            assert terminal.status().state == "running"
+        async with stage(runtime_dir) as on:
+            assert on.terminal.status().state == "running"
 
     asyncio.run(scenario())
     assert (runtime_dir / "tape").read_bytes() == b"kept"
+    assert (runtime_dir / "lock").read_text() == "", "given up, and nobody is looked for"

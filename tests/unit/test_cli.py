@@ -26,6 +26,7 @@ TO_A_TERMINAL = [
     ["unmute"],
     ["history", "list"],
     ["restart", "room"],
+    ["reload"],
 ]
 
 
@@ -66,7 +67,7 @@ def test_every_command_is_documented_with_its_options() -> None:
             assert not isinstance(option, click.Option) or option.help
 
 
-@pytest.mark.parametrize("name", ["run", "check", "status", "say", "demo", "restart"])
+@pytest.mark.parametrize("name", ["run", "check", "status", "say", "demo", "restart", "reload"])
 def test_help_names_the_exit_codes(name: str) -> None:
     result = _call(name, "--help")
     assert result.exit_code == 0

@@ -11,9 +11,10 @@ from actors.settings import Settings
 from actors.settings.docs import field_docs
 from actors.settings.example import example
 from actors.settings.load import load
-from actors.settings.model import ActorSettings, Section
 from actors.settings.obstacles import obstacles
 from actors.settings.schema import schema_text
+from actors.settings.section import Section
+from actors.settings.supervision import ActorSettings, Group, ProgramSettings
 from supervisor.commands.sounds import DEMO
 
 pytestmark = pytest.mark.unit
@@ -46,18 +47,26 @@ def test_the_example_uncommented_has_every_key_with_its_default(tmp_path: Path) 
     import tomllib
 
     plain = tomllib.loads(_uncommented())
-    assert set(plain) == {*SECTIONS, "actors"}
+    assert set(plain) == {*SECTIONS, "actors", "programs"}
     for name, section in SECTIONS.items():
         assert list(plain[name]) == list(section.__struct_fields__)
-    (own,) = plain.pop("actors").values()
-    assert set(own) == set(ActorSettings.__struct_fields__)
+    for entries, section in (
+        (plain.pop("actors"), ActorSettings),
+        (plain.pop("programs"), ProgramSettings),
+        (plain["supervisor"].pop("groups"), Group),
+    ):
+        (own,) = entries.values()
+        assert set(own) == set(section.__struct_fields__)
     assert Settings.from_plain(plain) == Settings()
 
 
 def test_the_example_uncommented_loads(tmp_path: Path) -> None:
     path = tmp_path / "all.toml"
     path.write_text(_uncommented())
-    assert load(path).actors["door"].options == {"pin": 17}
+    settings = load(path)
+    assert settings.actors["door"].options == {"pin": 17}
+    assert settings.programs["browser"].command[0] == "chromium"
+    assert settings.supervisor.groups["sound"].strategy == "rest_for_one"
 
 
 def test_example_and_schema_are_fresh() -> None:
@@ -66,7 +75,9 @@ def test_example_and_schema_are_fresh() -> None:
     assert (CONFIGS / "callpoint.schema.json").read_text() == schema_text(), stale
 
 
-@pytest.mark.parametrize("section", [*SECTIONS.values(), ActorSettings, Settings])
+@pytest.mark.parametrize(
+    "section", [*SECTIONS.values(), ActorSettings, ProgramSettings, Group, Settings]
+)
 def test_every_key_is_documented(section: type[Section]) -> None:
     docs = field_docs(section)
     assert set(docs) == set(section.__struct_fields__)

@@ -63,6 +63,8 @@ def test_the_operator_contract_for_programs() -> None:
         "rss_mib": 20.25,
         "cpu_percent": 1.5,
         "health": "ok",
+        "essential": True,
+        "kind": "actor",
     }
     assert found["actors"]["room"]["pid"] is None
     assert found["audio"]["input"] == "mic"

@@ -112,6 +112,42 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_the_nearest_right_
         ("[actors.a]\ntarget='a..b:C'\n", "2: actors.a.target: must be package.module:Class"),
         ("actors.a = 1\n", "1: actors.a: must be a table, not 1"),
         ("[actors.a]\noptions = 'x'\n", '2: actors.a.options: must be a table, not "x"'),
+        (
+            "[supervisor]\nstuck_after = 2\n",
+            "2: supervisor.stuck_after: must be above slow_after (3)",
+        ),
+        (
+            "[actors.room]\nstuck_after = 2\n",
+            "2: actors.room.stuck_after: must be above supervisor.",
+        ),
+        ("[supervisor]\nintensity = -1\n", "2: supervisor.intensity: must be a whole number not"),
+        ("[actors.room]\ngroup = 'x'\n", "2: actors.room.group: there is no such group; add [sup"),
+        (
+            "[supervisor.groups.sound]\n[actors.room]\ngroup = 'soud'\n",
+            '3: actors.room.group: there is no such group; did you mean "sound"?',
+        ),
+        (
+            "[supervisor.groups.a]\nstrategy = 'one_for_al'\n",
+            "2: supervisor.groups.a.strategy: must be",
+        ),
+        (
+            "[actors.room]\nmemory_mib = 9\nmemory_max_mib = 8\n",
+            "3: actors.room.memory_max_mib: must not be below memory_mib (9)",
+        ),
+        ("[actors.room]\nrestart = 'always'\n", '2: actors.room.restart: must be "permanent", "tr'),
+        ("[programs.a]\n", "1: programs.a: a program needs a command; command = ["),
+        ("[programs.a]\ncommand = 'x y'\n", "2: programs.a.command: must be an array of texts"),
+        ("[programs.room]\ncommand = ['x']\n", "1: programs.room: this name is taken"),
+        ("[programs.a]\ncommand = ['x']\nready = 'tcp://h'\n", "3: programs.a.ready: must be tcp"),
+        ("[programs.a]\ncommand = ['x']\nready = 'ftp://h'\n", "3: programs.a.ready: must be tcp"),
+        (
+            "[programs.a]\ncommand = ['x']\nenvironment = { 'a=b' = 'c' }\n",
+            '3: programs.a.environment."a=b": no environment can hold this',
+        ),
+        (
+            "[programs.a]\ncommand = ['x']\nenvironment = { DB_PASSWORD = 'c' }\n",
+            "3: programs.a.environment.DB_PASSWORD: secrets do not belong in a config",
+        ),
         ('[actors."a\\u001b[31m"]\n', '1: actors."a\N{REPLACEMENT CHARACTER}[31m": a name is'),
     ],
 )

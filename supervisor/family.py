@@ -1,0 +1,101 @@
+"""Who belongs to whom among the processes below this one, and what a dead child has left behind.
+
+One for all terminals of this process, because they share the fork server. Children of the fork
+server that nobody here has asked for are orphans of a dead child: every child keeps its own
+(:mod:`actors.runtime.kin`), so that a living one's never come there.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+
+from actors.runtime import kin
+
+from . import forks
+
+log = logging.getLogger(__name__)
+
+_AGAIN_S = 0.002
+_BURIAL_S = 2.0
+"""For orphans to die of SIGKILL; what sleeps in the kernel for longer is reported and left."""
+
+known: set[int] = set()
+"""Pids of all children, from birth until nothing of them is left."""
+
+unborn = 0
+"""Forks that were asked for and whose pid is not yet known: they look like orphans."""
+
+_adopting = False
+
+
+def adopt() -> None:
+    """Make this process the last resort for orphans: when the fork server dies, its children come
+    here. For a process of our own only: the orphans of other children would come here too.
+    """
+    global _adopting
+    kin.become_subreaper()
+    _adopting = True
+
+
+def adopted_exit(pid: int) -> int | None:
+    """Exit code of a dead child that this process has adopted; None: it has not."""
+    if not _adopting:
+        return None
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status)
+
+
+def is_adopting() -> bool:
+    """:func:`adopt` was called."""
+    return _adopting
+
+
+async def bury(pid: int, mark: str = "") -> None:
+    """End whatever a dead child has left, and see that it is gone. ``mark``: the child was one of a
+    fork server that has died, so that its orphans are not with the present one.
+    """
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _BURIAL_S
+    while orphans := _orphans(pid, mark):
+        if loop.time() > give_up:
+            log.error("orphans survive SIGKILL", extra={"pids": [each for each, _ in orphans]})
+            break
+        if not unborn:
+            for orphan, parent in orphans:
+                _kill(orphan, parent)
+        await asyncio.sleep(_AGAIN_S)
+    known.discard(pid)
+
+
+def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
+    """Living ones, with the parent that they have now."""
+    ours = known | forks.own_helpers()
+    homes = [forks.server_pid(), *([os.getpid()] if _adopting else [])]
+    found = [(pid, home) for home in homes if home for pid in kin.children_of(home)]
+    if mark:
+        strays = {*kin.in_session(dead), *kin.marked(mark)}
+        found += [(pid, kin.parent_of(pid)) for pid in strays]
+    return [(pid, home) for pid, home in found if pid not in ours and _lives(pid)]
+
+
+def _lives(pid: int) -> bool:
+    if (state := kin.state_of(pid)) == "Z" and _adopting:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # if it is ours to wait for, nobody else will
+    return state not in ("", "Z")
+
+
+def _kill(pid: int, parent: int) -> None:
+    """SIGKILL to this very process: one that got its pid since would have another parent."""
+    with contextlib.suppress(ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            if kin.parent_of(pid) == parent:
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        finally:
+            os.close(pidfd)

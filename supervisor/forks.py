@@ -1,0 +1,173 @@
+"""The fork server: one for all terminals of this process. The only module that knows multiprocess.
+
+Its own ways to start a child block until the server answers, and a server that is just being
+restarted needs half a second, one that hangs for ever. So its protocol is spoken here without
+waiting: :func:`fork` hands the request over, and the pid comes later through a descriptor.
+"""
+
+import contextlib
+import io
+import os
+import signal
+import struct
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import multiprocess
+import multiprocess.context
+import multiprocess.forkserver
+import multiprocess.process
+import multiprocess.resource_tracker
+import multiprocess.spawn
+import multiprocess.util
+
+from actors.runtime import kin
+
+_CONTEXT = multiprocess.get_context("forkserver")
+SIGNED = struct.Struct("q")
+"""What the server tells: the pid, later the exit code."""
+
+_holders = 0
+
+
+@dataclass(frozen=True)
+class Birth:
+    """A fork that has been asked for. The descriptors are the caller's to close."""
+
+    told: int
+    """To be read from: the pid, then the exit code, each as :data:`SIGNED`; ends when the server
+    does."""
+    to_child: int
+    """To be written to, without blocking: ``payload``; then to be closed."""
+    payload: bytes
+
+
+def hold() -> None:
+    """Have a server running; the preload (half a second) goes on in the background.
+
+    Raises ``OSError``.
+    """
+    global _holders
+    _CONTEXT.set_forkserver_preload(["supervisor.preload"])
+    ensure()
+    _holders += 1
+
+
+def let_go() -> None:
+    """The counterpart of :func:`hold`; the last one ends the server, and waits for it."""
+    global _holders
+    _holders -= 1
+    if not _holders:
+        _stop()
+
+
+def ensure() -> None:
+    """Start a server if there is none. Raises ``OSError``."""
+    with _surroundings():
+        multiprocess.forkserver.ensure_running()
+
+
+def server_pid() -> int:
+    """Of the running server; 0: there is none."""
+    return multiprocess.forkserver._forkserver._forkserver_pid or 0
+
+
+def kill_server() -> None:
+    """End a server that hangs; :func:`ensure` starts another."""
+    if pid := server_pid():  # a child of ours that nobody else waits for: the pid is its own
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def own_helpers() -> set[int]:
+    """Children of this process that are multiprocess's own."""
+    tracker = multiprocess.resource_tracker._resource_tracker._pid
+    return {pid for pid in (server_pid(), tracker) if pid}
+
+
+def fork(name: str, body: Callable[..., None], *args: object, fds: tuple[int, ...]) -> Birth:
+    """Ask for a process that calls ``body(*args, *fds)``, the descriptors being its copies.
+
+    Raises ``OSError`` when the server cannot be reached.
+    """
+    with _surroundings():
+        process = _CONTEXT.Process(target=_in_child, args=(body, *args), name=name)
+        payload = _pickled(process)
+        told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
+    os.set_blocking(told, False)
+    os.set_blocking(to_child, False)
+    return Birth(told, to_child, payload)
+
+
+def _in_child(body: Callable[..., None], *args: object) -> None:
+    server = multiprocess.forkserver._forkserver
+    tracker = multiprocess.resource_tracker._resource_tracker
+    # Whoever holds these keeps the server and the tracker alive.
+    for fd in (server._forkserver_alive_fd, tracker._fd):
+        os.close(fd)
+    server._forkserver_alive_fd = tracker._fd = None
+    body(*args, *multiprocess.forkserver.get_inherited_fds())
+
+
+def _pickled(process: Any) -> bytes:
+    buffer = io.BytesIO()
+    multiprocess.context.set_spawning_popen(_Spawning())
+    try:
+        preparation = multiprocess.spawn.get_preparation_data(process.name)
+        multiprocess.context.reduction.dump(preparation, buffer)
+        multiprocess.context.reduction.dump(process, buffer)
+    finally:
+        multiprocess.context.set_spawning_popen(None)
+    return buffer.getvalue()
+
+
+class _Spawning:
+    """That there is one lets multiprocess pickle its key."""
+
+
+@contextlib.contextmanager
+def _surroundings() -> Iterator[None]:
+    """Hide ``__main__``: multiprocess would run it again in every child, with all it imports. And
+    mark what is started, so that it can be found when all else fails.
+    """
+    main, mark = sys.modules["__main__"], os.environ.get(kin.MARK)
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    os.environ[kin.MARK] = kin.identity(os.getpid())
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        if mark is None:
+            del os.environ[kin.MARK]
+        else:
+            os.environ[kin.MARK] = mark
+
+
+def _stop() -> None:
+    """End the server and multiprocess's resource tracker, and wait for both.
+
+    By SIGKILL: it has nothing to put in order, and would take its end for that of the supervisor.
+    """
+    server = multiprocess.forkserver._forkserver
+    if server._forkserver_pid:
+        kill_server()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(server._forkserver_pid, 0)
+        os.close(server._forkserver_alive_fd)
+        remove_address()
+        server._forkserver_alive_fd = server._forkserver_pid = server._forkserver_address = None
+    with contextlib.suppress(ChildProcessError):
+        multiprocess.resource_tracker._resource_tracker._stop()
+
+
+def remove_address() -> None:
+    """Remove the server's socket, and its directory if it is left alone in it."""
+    if address := multiprocess.forkserver._forkserver._forkserver_address:
+        with contextlib.suppress(OSError):
+            Path(address).unlink()
+            if not multiprocess.process.current_process()._config.get("tempdir"):
+                Path(address).parent.rmdir()  # the supervisor has died, nobody else will

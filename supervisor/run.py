@@ -1,0 +1,105 @@
+"""A terminal as a process of its own: ``callpoint run``."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from actors.runtime.logs import configure
+from actors.settings import Settings
+
+from . import exits, family
+from .rundir import AlreadyRunning, RuntimeDirError
+from .sink import Sink
+from .spec import Spec
+from .terminal import Reread, Terminal
+from .tree import StartFailedError
+
+log = logging.getLogger(__name__)
+
+
+def run(
+    settings: Settings,
+    runtime_dir: Path,
+    *,
+    log_file: Path | None = None,
+    specs: Sequence[Spec] | None = None,
+    reread: Reread | None = None,
+) -> int:
+    """Run a terminal until SIGTERM, SIGINT or an order; returns one of :mod:`supervisor.exits`.
+    SIGHUP reads the config again.
+
+    An operator's mistake is told on standard error in a line or two, without a traceback.
+    """
+    try:
+        sink = Sink(log_file)
+    except OSError as error:
+        return _refuse(exits.RUNTIME_DIR, f"cannot write {log_file}: {error.strerror}", "")
+    _log_to(sink, settings.terminal.log_level)
+    family.adopt()
+    terminal = Terminal(settings, runtime_dir, sink=sink, specs=specs, reread=reread)
+    try:
+        asyncio.run(_run(terminal))
+    except AlreadyRunning as error:
+        return _refuse(exits.ALREADY_RUNNING, error.reason, error.remedy)
+    except RuntimeDirError as error:
+        return _refuse(exits.RUNTIME_DIR, error.reason, error.remedy)
+    except StartFailedError as error:
+        return _refuse(exits.CANNOT_START, str(error), error.remedy)
+    except Exception:
+        log.exception("fault of the supervisor")
+        return exits.INTERNAL
+    finally:
+        sink.close()
+    if terminal.escalation:
+        return _refuse(exits.KEEPS_DYING, terminal.escalation, "the log says more")
+    return exits.ASKED
+
+
+def _log_to(sink: Sink, level: str) -> None:
+    configure("supervisor", level)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(sink)
+
+
+async def _run(terminal: Terminal) -> None:
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[object]] = set()
+    attached = _has_a_terminal()
+
+    def hung_up() -> None:
+        if attached and not _has_a_terminal():
+            terminal.stopped.set()  # the shell that we were started from has gone
+            return
+        task = loop.create_task(terminal.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, terminal.stopped.set)
+    async with terminal:
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
+        log.info("terminal running")
+        await terminal.stopped.wait()
+        log.info("terminal stopping")
+        for task in reloads:
+            task.cancel()
+
+
+def _has_a_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _refuse(code: int, reason: str, remedy: str) -> int:
+    sys.stderr.write(f"callpoint: {reason}\n")
+    if remedy:
+        sys.stderr.write(f"  {remedy}\n")
+    return code

@@ -1,0 +1,298 @@
+"""Exactly one copy, no orphan: whoever dies, and however it had spread its descendants."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Custom, GetStatus, RestartActor, Status
+from actors.runtime import kin
+from actors.runtime.client import Client
+from supervisor import forks
+from tests.children import DEADLINE_S
+from tests.supervised import Stage, alive, gone, order, puppet, running, stage
+
+pytestmark = pytest.mark.process
+
+WITHIN_S = 1.0
+"""What the project promises after a SIGKILL of the supervisor."""
+
+# -- a dead child ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["crash", "SIGKILL", "stopped and killed", "restart", "stop"])
+def test_what_a_child_has_started_ends_with_it(runtime_dir: Path, end: str) -> None:
+    """A child of it, one in a session of its own, daemons; all ignoring SIGTERM."""
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
+            kept = (await on.ask("family", to="b"))["pids"]
+            pids = (await on.ask("family", to="a"))["pids"]
+            assert len(pids) == 4
+            pid = on.pid("a")
+            match end:
+                case "crash":
+                    await on.tell("raise", to="a")
+                case "SIGKILL":
+                    os.kill(pid, signal.SIGKILL)
+                case "stopped and killed":
+                    os.kill(pids[-1], signal.SIGSTOP)
+                    os.kill(pid, signal.SIGSTOP)
+                    os.kill(pid, signal.SIGKILL)
+                case "restart":
+                    await order(runtime_dir, RestartActor("a"))
+                case "stop":
+                    pass
+            if end != "stop":
+                await on.until_back(pid, "a")
+                assert not any(map(alive, pids)), "before another copy is there"
+                assert all(map(alive, kept)), "those of others are left alone"
+        assert not any(map(alive, [*pids, *kept]))
+
+    asyncio.run(scenario())
+
+
+def test_children_of_the_embedding_program_are_left_alone(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        with subprocess.Popen(["sleep", "60"]) as own:
+            async with stage(runtime_dir, puppet()) as on:
+                os.kill(forks.server_pid(), signal.SIGKILL)
+                pid = on.pid()
+                os.kill(pid, signal.SIGKILL)
+                await on.until_back(pid)
+            assert own.poll() is None
+            own.kill()
+
+    asyncio.run(scenario())
+
+
+# -- a dead fork server ----------------------------------------------------------------------------
+
+
+async def _lose_fork_server(on: Stage) -> None:
+    server = forks.server_pid()
+    os.kill(server, signal.SIGKILL)
+    async with asyncio.timeout(DEADLINE_S):
+        while forks.server_pid() == server:
+            await asyncio.sleep(0.002)
+
+
+def test_the_death_of_the_fork_server_costs_nothing(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet()) as on:
+            before = on.pid()
+            await _lose_fork_server(on)
+            assert on.pid() == before
+            pids = (await on.ask("family"))["pids"]
+            os.kill(before, signal.SIGKILL)
+            row = await on.until_back(before)
+            assert row.last_exit == "unknown", "it was nobody's child any more"
+            assert not any(map(alive, pids))
+
+    asyncio.run(scenario())
+
+
+def test_a_fork_server_that_dies_over_a_start_costs_a_try(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet(), backoff_initial=0.01) as on:
+            before = on.pid()
+            os.kill(forks.server_pid(), signal.SIGSTOP)
+            os.kill(before, signal.SIGKILL)
+            await on.until(lambda now: now["puppet"].state == "starting")
+            os.kill(forks.server_pid(), signal.SIGKILL)
+            await on.until_back(before)
+
+    asyncio.run(scenario())
+
+
+def test_nor_does_it_when_the_terminal_is_only_just_starting(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        starting = asyncio.create_task(_up_and_down(runtime_dir))
+        async with asyncio.timeout(DEADLINE_S):
+            while not forks.server_pid():
+                await asyncio.sleep(0.001)
+        os.kill(forks.server_pid(), signal.SIGKILL)
+        assert await starting == ["running"] * 3
+
+    asyncio.run(scenario())
+
+
+async def _up_and_down(runtime_dir: Path) -> list[str]:
+    async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
+        return [row.state for row in on.terminal.status().actors.values()]
+
+
+def test_a_fork_server_that_hangs_is_replaced(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
+            monkeypatch.setattr("supervisor.member._BIRTH_S", 0.3)
+            before = on.pid("a")
+            server = forks.server_pid()
+            os.kill(server, signal.SIGSTOP)
+            os.kill(before, signal.SIGKILL)
+            await on.until_back(before, "a")
+            assert forks.server_pid() != server
+            assert on.row("b").restarts == 0
+
+    asyncio.run(scenario())
+
+
+# -- a dead supervisor -----------------------------------------------------------------------------
+
+_RUN = """
+import sys
+from pathlib import Path
+from actors.settings import Settings
+from supervisor.run import run
+from supervisor.spec import ActorSpec, ProgramSpec
+specs = [
+    ActorSpec("router", "actors.router.process:Router"),
+    ActorSpec("a", "tests.puppet:Puppet"),
+    ActorSpec("b", "tests.puppet:Puppet"),
+    ProgramSpec("sleeper", ("sleep", "600")),
+]
+sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
+"""
+
+
+class Terminals:
+    """Terminals in processes of their own, in one directory."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self.runtime_dir = runtime_dir
+        self.process: subprocess.Popen[bytes]
+        self.seen: set[int] = set()
+
+    async def start(self) -> Status:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _RUN, str(self.runtime_dir)], stderr=subprocess.DEVNULL
+        )
+        status = await running(self.runtime_dir, GetStatus())
+        assert status.pid == self.process.pid
+        self.seen |= set(kin.descendants_of(self.process.pid))
+        return status
+
+    async def family(self, name: str) -> list[int]:
+        async with Client(self.runtime_dir) as client:
+            answer = await client.ask(name, Custom("family", {}), DEADLINE_S)
+        assert isinstance(answer, Custom)
+        pids: list[int] = answer.payload["pids"]
+        self.seen |= set(pids)
+        return pids
+
+    async def kill(self) -> None:
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait)
+
+
+@pytest.fixture
+def terminals(runtime_dir: Path) -> Iterator[Terminals]:
+    made = Terminals(runtime_dir)
+    yield made
+    made.process.kill()
+    made.process.wait()
+    give_up = time.monotonic() + DEADLINE_S
+    while (left := [pid for pid in made.seen if alive(pid)]) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def test_sigterm_ends_a_terminal_with_0(terminals: Terminals) -> None:
+    async def scenario() -> None:
+        await terminals.start()
+        await terminals.family("a")
+        assert len(terminals.seen) >= 9  # the server, the tracker, three actors, a program, four
+        terminals.process.terminate()
+        assert await asyncio.to_thread(terminals.process.wait, DEADLINE_S) == 0
+        assert not any(map(alive, terminals.seen))
+
+    asyncio.run(scenario())
+
+
+def test_after_sigkill_of_the_supervisor_nothing_is_left_in_a_second(terminals: Terminals) -> None:
+    """Not what is stopped, nor what hangs, nor what has a session of its own."""
+
+    async def scenario() -> None:
+        status = await terminals.start()
+        for name in ("a", "b"):
+            await terminals.family(name)
+        os.kill(status.actors["a"].pid or 0, signal.SIGSTOP)
+        async with Client(terminals.runtime_dir) as client:
+            client.post.tell("b", Custom("hang", {"how": "spin"}))
+        await terminals.kill()
+        began = time.monotonic()
+        await gone(*terminals.seen)
+        assert time.monotonic() - began < WITHIN_S
+
+    asyncio.run(scenario())
+
+
+def test_nor_when_its_fork_server_had_been_replaced(terminals: Terminals) -> None:
+    async def scenario() -> None:
+        status = await terminals.start()
+        await terminals.family("a")
+        pid = status.actors["a"].pid or 0
+        server = kin.parent_of(pid)
+        os.kill(server, signal.SIGKILL)
+        await gone(server)
+        os.kill(status.actors["b"].pid or 0, signal.SIGKILL)
+        async with asyncio.timeout(DEADLINE_S):
+            while (
+                not (now := await running(terminals.runtime_dir, GetStatus())).actors["b"].restarts
+            ):
+                await asyncio.sleep(0.01)
+        while now.actors["b"].state != "running":
+            now = await running(terminals.runtime_dir, GetStatus())
+        assert now.actors["b"].last_exit == "signal SIGKILL", "adopted by the supervisor"
+        assert now.actors["a"].pid == pid
+        terminals.seen |= set(kin.descendants_of(terminals.process.pid))
+        os.kill(pid, signal.SIGSTOP)
+        await terminals.kill()
+        await gone(*terminals.seen, within_s=WITHIN_S)
+
+    asyncio.run(scenario())
+
+
+def test_what_outlives_supervisor_and_fork_server_ends_when_the_next_one_takes_over(
+    terminals: Terminals,
+) -> None:
+    async def scenario() -> None:
+        status = await terminals.start()
+        await terminals.family("a")
+        stopped = status.actors["a"].pid or 0
+        os.kill(stopped, signal.SIGSTOP)
+        os.kill(kin.parent_of(stopped), signal.SIGKILL)
+        await terminals.kill()
+        assert alive(stopped)
+        before = set(terminals.seen)
+        await terminals.start()
+        assert not any(map(alive, before))
+
+    asyncio.run(scenario())
+
+
+def test_a_supervisor_killed_at_once_leaves_nothing(terminals: Terminals) -> None:
+    """While its fork server is still beginning."""
+
+    async def scenario() -> None:
+        terminals.process = subprocess.Popen(
+            [sys.executable, "-c", _RUN, str(terminals.runtime_dir)], stderr=subprocess.DEVNULL
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            while not terminals.seen:
+                terminals.seen |= set(kin.descendants_of(terminals.process.pid))
+                await asyncio.sleep(0.001)
+        await terminals.kill()
+        await gone(*terminals.seen)
+
+    asyncio.run(scenario())
