@@ -81,8 +81,8 @@ def test_frames_of_version_1_are_understood(frame: bytes) -> None:
 
 
 def test_fields_appended_by_a_newer_writer_are_ignored() -> None:
-    frame = _frame(message=["captured", 1, 2, 48000, b"", 5, "new", 3])
-    assert decode(frame).message == Captured(1, 2, 48000, b"", 5)
+    frame = _frame(message=["captured", 1, 2, 48000, b"", 5, 6, "new", 3])
+    assert decode(frame).message == Captured(1, 2, 48000, b"", 5, 6)
 
 
 def test_fields_an_older_writer_did_not_know_get_their_defaults() -> None:
