@@ -47,8 +47,9 @@ async def _one() -> dict[str, float]:
     async with RunningTerminal(PRACTICE) as terminal:
         recording = await terminal.recording()
         all_ready = await terminal.ready()
-        actors = {name: at for name, at in terminal.logged_s.items() if name != "terminal"}
         conversing = await terminal.conversing()
+        # Not before: an actor says that it is Ready to the supervisor first, and then logs it.
+        actors = {name: at for name, at in terminal.logged_s.items() if name != "terminal"}
     return {
         **{f"{name} Ready": at for name, at in actors.items()},
         "recording": recording,

@@ -1,6 +1,7 @@
 """A `callpoint run` of its own, watched from outside as an operator's program would."""
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from actors.audio.file import load
 from actors.messages import AudioState, GetStatus, Message, SessionState, Status
 from actors.runtime.client import Client, NotRunning
 from actors.runtime.control import ask_supervisor
@@ -26,12 +29,15 @@ _LOOK_S = 0.002
 Config = Mapping[str, Mapping[str, str | int | float]]
 """By section, which may be dotted."""
 
-SPOKEN = {"input": f"file:{DEMO}", "output": "none", "loop": True}
-"""A spoken file for a microphone."""
+MICROPHONE = "microphone.wav"
+"""In the folder of each terminal: a spoken file at the rate of the tape, so that no time and no
+memory goes into resampling, which no microphone needs."""
+_RATE = 48_000
+
 PRACTICE: Config = {
     "livekit": {"backend": "practice"},
     "session": {"start": "boot"},
-    "audio": SPOKEN,
+    "audio": {"input": f"file:{MICROPHONE}", "output": "none", "loop": True},
     "kiosk": {"port": 0},
 }
 """Everything there is, embedded."""
@@ -50,6 +56,11 @@ def production_environment(extra: Mapping[str, str] | None = None) -> dict[str, 
     """Ours, less what would make Python compile its sources at every start."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, **(extra or {})}
+
+
+@functools.cache
+def _speech() -> bytes:
+    return load(DEMO, _RATE)
 
 
 class RunningTerminal:
@@ -76,6 +87,9 @@ class RunningTerminal:
             **self._environ,
         }
         command = [sys.executable, "-m", "supervisor", "run", str(path)]
+        with wave.open(str(self._folder / MICROPHONE), "wb") as file:
+            file.setparams((1, 2, _RATE, 0, "NONE", ""))
+            file.writeframes(_speech())
         self._began = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
             *command,
