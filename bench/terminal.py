@@ -22,6 +22,7 @@ from actors.runtime.client import Client, NotRunning
 from actors.runtime.control import ask_supervisor
 from supervisor.commands.sounds import DEMO
 
+ROOT = Path(__file__).parents[1]
 DEADLINE_S = 60.0
 _LOOK_S = 0.002
 """Until the router can be attached to; the only thing that is polled for."""
@@ -53,9 +54,9 @@ def as_toml(config: Config) -> str:
 
 
 def production_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours, less what would make Python compile its sources at every start."""
+    """Ours, less what would make Python compile its sources at every start; this project first."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, **(extra or {})}
+    return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
 
 
 @functools.cache

@@ -19,7 +19,6 @@ CONTEXT = multiprocess.get_context("forkserver")
 _SERVER = multiprocess.forkserver._forkserver
 _TRACKER = resource_tracker._resource_tracker
 
-_FIRST, _LAST = "supervisor.preload", "supervisor.preloaded"
 
 
 def start_fork_server(modules: Sequence[str] = ()) -> None:
@@ -76,8 +75,13 @@ def trivial_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+def preload_of(modules: Sequence[str]) -> list[str]:
+    """All that it imports, in this order."""
+    return ["supervisor.preload", *modules, "supervisor.preloaded"]
+
+
 def _begin(modules: Sequence[str]) -> None:
-    CONTEXT.set_forkserver_preload([_FIRST, *modules, _LAST])
+    CONTEXT.set_forkserver_preload(preload_of(modules))
     if _TRACKER._fd is None:
         # Its tracker of shared memory and semaphores, neither of which is used here, would be
         # one more Python process (11 MB). This one swallows what it is told.

@@ -109,6 +109,8 @@ def run(
         return _refuse(exits.RUNTIME_DIR, error.reason, error.remedy)
     except StartFailedError as error:
         return _refuse(exits.CANNOT_START, str(error), error.remedy)
+    finally:
+        stop_fork_server()  # also when the terminal has not come to be
     return exits.ASKED
 
 
