@@ -1,18 +1,51 @@
-"""One child process: forked from a preloaded server, its death seen by the kernel's handle."""
+"""One child process: forked from a preloaded server, its death seen by the kernel's handle.
+
+The only module that knows multiprocess.
+"""
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import Callable, Iterator
+
+import multiprocess
+import multiprocess.forkserver
 
 from actors.runtime.entry import run_child
 from actors.runtime.spec import ChildSpec
 
-from .fork_server import CONTEXT, trivial_main
-
+_CONTEXT = multiprocess.get_context("forkserver")
 _STATUS_WITHIN_S = 0.2
 """After the death, for the fork server to tell the exit status; normally it is there already."""
+
+
+def start_fork_server() -> None:
+    """Begin the preload (about half a second, in another process) as early as possible."""
+    _CONTEXT.set_forkserver_preload(["supervisor.preload"])
+    with _trivial_main():
+        multiprocess.forkserver.ensure_running()
+
+
+def stop_fork_server() -> None:
+    """End the fork server and multiprocess's resource tracker, and wait for both."""
+    from multiprocess import resource_tracker
+
+    multiprocess.forkserver._forkserver._stop()
+    resource_tracker._resource_tracker._stop()
+
+
+@contextlib.contextmanager
+def _trivial_main() -> Iterator[None]:
+    """Hide ``__main__``: multiprocess would run it again in every child, with all it imports."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def describe_exit(code: int | None) -> str:
@@ -34,8 +67,8 @@ class Child:
         self.spec = spec
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
-        self._process = CONTEXT.Process(target=run_child, args=(spec,), name=spec.name)
-        with trivial_main():
+        self._process = _CONTEXT.Process(target=run_child, args=(spec,), name=spec.name)
+        with _trivial_main():
             self._process.start()
         self.pid: int = self._process.pid
         self._waited = asyncio.Event()

@@ -1,6 +1,5 @@
 """The tree as data: which actors a terminal has, in which order. No actor is imported."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,13 +53,3 @@ def tree_of(settings: Settings) -> tuple[ActorSpec, ...]:
         if name not in names
     )
     return built_in + own
-
-
-def modules_of(specs: Iterable[ActorSpec], settings: Settings) -> list[str]:
-    """What the fork server may import ahead for these actors: only what comes with callpoint.
-
-    An operator's own module is left to its own process, which may die of it.
-    """
-    ours = {spec.target for spec in BUILT_IN}
-    modules = [spec.target.partition(":")[0] for spec in specs if spec.target in ours]
-    return [*modules, f"actors.room.{settings.livekit.backend}_room"]

@@ -15,10 +15,10 @@ from actors.runtime.logs import configure
 from actors.settings import Settings
 
 from . import exits
+from .child import start_fork_server, stop_fork_server
 from .control import Control
-from .fork_server import fork_the_fork_server, start_fork_server, stop_fork_server
 from .rundir import AlreadyRunning, RuntimeDir, RuntimeDirError
-from .spec import ActorSpec, modules_of, tree_of
+from .spec import ActorSpec, tree_of
 from .tree import StartFailedError, Tree
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Terminal:
     async def __aenter__(self) -> Self:
         self.stopped = asyncio.Event()
         self._dir = RuntimeDir(self._path)
-        start_fork_server(modules_of(self._specs, self._settings))
+        start_fork_server()
         self._bus = Bus(self._path)
         self._tree = Tree(self._bus, self._settings, self._specs, log_file=self._log_file)
         self._control = Control(self._bus, self._tree, self.stopped.set)
@@ -96,10 +96,7 @@ def run(
     """Run a terminal until SIGTERM, SIGINT or an order; returns one of :mod:`supervisor.exits`.
 
     An operator's mistake is told on standard error in a line or two, without a traceback.
-    Must be called while nothing else runs in this process: it is forked.
     """
-    specs = tree_of(settings) if specs is None else specs
-    fork_the_fork_server(modules_of(specs, settings))
     configure("supervisor", settings.terminal.log_level)
     try:
         asyncio.run(_run(Terminal(settings, runtime_dir, log_file=log_file, specs=specs)))
@@ -109,8 +106,6 @@ def run(
         return _refuse(exits.RUNTIME_DIR, error.reason, error.remedy)
     except StartFailedError as error:
         return _refuse(exits.CANNOT_START, str(error), error.remedy)
-    finally:
-        stop_fork_server()  # also when the terminal has not come to be
     return exits.ASKED
 
 

@@ -342,14 +342,10 @@ async def _running(runtime_dir: Path) -> Status:
             await asyncio.sleep(0.01)
 
 
-def _children(pid: int) -> set[int]:
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
 def _family(pid: int) -> set[int]:
     """All descendants of a process."""
-    children = _children(pid)
-    return children.union(*(_family(child) for child in children))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(child) for child in children}.union(*(_family(int(child)) for child in children))
 
 
 def test_sigterm_ends_a_terminal_with_0_and_sigkill_leaves_no_orphan(runtime_dir: Path) -> None:
@@ -364,37 +360,6 @@ def test_sigterm_ends_a_terminal_with_0_and_sigkill_leaves_no_orphan(runtime_dir
             process.send_signal(number)
             assert await asyncio.to_thread(process.wait, DEADLINE_S) == code
             await _gone(*family)
-
-    asyncio.run(scenario())
-
-
-def test_the_fork_server_of_a_run_is_one_process_and_replaced_when_it_dies(
-    runtime_dir: Path,
-) -> None:
-    async def scenario() -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(runtime_dir)], stderr=subprocess.DEVNULL
-        )
-        try:
-            pid = (await _running(runtime_dir)).actors["a"].pid
-            assert pid
-            [fork_server] = _children(process.pid)
-            assert len(_family(process.pid)) == 3  # it and its two actors, and no tracker
-            for victim in (fork_server, pid):
-                os.kill(victim, signal.SIGKILL)
-                await _gone(victim)
-            async with asyncio.timeout(DEADLINE_S):
-                while True:
-                    status = await _order(runtime_dir, GetStatus())
-                    assert isinstance(status, Status)
-                    row = status.actors["a"]
-                    if row.state == "running" and row.restarts == 1:
-                        break
-                    await asyncio.sleep(0.01)
-            assert fork_server not in _children(process.pid)
-        finally:
-            process.terminate()
-            assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
 
     asyncio.run(scenario())
 

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from actors.settings import Settings
-from supervisor.spec import ActorSpec, modules_of, tree_of
+from supervisor.spec import ActorSpec, tree_of
 
 pytestmark = pytest.mark.unit
 
@@ -45,16 +45,3 @@ def test_every_folder_that_is_named_is_there() -> None:
     for spec in tree_of(Settings.from_plain({"livekit": {"backend": "practice"}})):
         package = spec.target.partition(":")[0].rpartition(".")[0]
         assert importlib.util.find_spec(package), spec
-
-
-def test_only_modules_that_come_with_callpoint_are_imported_ahead() -> None:
-    actors = {
-        "door": {"target": "mine:Door"},
-        "kiosk": {"target": "mine:Page"},
-        "history": {"options": {"a": 1}},
-    }
-    settings = Settings.from_plain({"livekit": {"backend": "practice"}, "actors": actors})
-    modules = modules_of(tree_of(settings), settings)
-    assert {"actors.history.process", "actors.room.practice_room"} <= set(modules)
-    assert not {"mine", "actors.kiosk.process", "actors.room.livekit_room"} & set(modules)
-    assert all(importlib.util.find_spec(module) for module in modules)
