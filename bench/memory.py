@@ -71,7 +71,9 @@ def _role(pid: int, supervisor: int) -> str:
     if pid == supervisor:
         return "supervisor"
     title = proc.title(pid)
-    return title.removeprefix("callpoint: ")[:40]
+    known = {"forkserver": "fork server", "resource_tracker": "multiprocess's resource tracker"}
+    plain = title.removeprefix("callpoint: ")[:40]
+    return next((role for mark, role in known.items() if mark in title), plain)
 
 
 def _table(title: str, weighed: list[dict[str, float]]) -> Table:

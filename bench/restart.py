@@ -9,9 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from actors.settings import Settings
-from supervisor.fork_server import preload_of
-from supervisor.spec import modules_of, tree_of
 from tests.peers.livekit_server import LiveKitServer
 from tests.peers.process import PeerProcess
 
@@ -27,6 +24,8 @@ FLOOR, OURS = "floor", "callpoint"
 RIVALS: tuple[type[Keeper], ...] = (Supervisord, Circus)
 SYSTEMS = (FLOOR, OURS, *(rival.name for rival in RIVALS))
 ROOM = "bench"
+PRELOAD = ("bench.floor", "actors.runtime.entry", "numpy", "livekit.rtc", "bench.frozen")
+"""Of the floor: what an actor and the room import."""
 
 TO_FLOOR_AIM = 1.5
 TO_RIVALS_AIM = 1 / 50
@@ -91,10 +90,9 @@ def _program(kind: str, system: str, ear: Ear, server: LiveKitServer) -> list[st
 
 
 def _start_floor(stack: ExitStack, folder: Path, ear: Ear, server: LiveKitServer) -> None:
-    """Two of them: one that preloads only the bare child, one that preloads what callpoint does."""
-    settings = Settings.from_plain({"livekit": {"backend": "livekit"}})
-    ours = preload_of(["bench.floor", *modules_of(tree_of(settings), settings)])
-    for number, (preload, kinds) in enumerate(((["bench.floor"], KINDS[:1]), (ours, KINDS[1:]))):
+    """Two of them: one that preloads only the bare child, one that preloads all that is needed."""
+    servers = ((("bench.floor",), KINDS[:1]), (PRELOAD, KINDS[1:]))
+    for number, (preload, kinds) in enumerate(servers):
         programs = json.dumps([_program(kind, FLOOR, ear, server) for kind in kinds])
         command = [sys.executable, "-c", "from bench.floor import main; main()"]
         process = PeerProcess(
@@ -133,7 +131,7 @@ def _tables(found: Found) -> list[Table]:
     }
     notes = {
         "bare": "Floor: multiprocess's fork server without a preload.",
-        "imports": "Floor: multiprocess's fork server with all that callpoint preloads.",
+        "imports": "Floor: multiprocess's fork server that has preloaded them, and is frozen.",
         "room": "In a real server's room on loopback, seen by another participant. Floor: the same"
         " fork server and a process that does nothing but join and publish.",
     }
