@@ -38,7 +38,7 @@ from actors.messages import (
     TextStream,
 )
 from actors.runtime.actor import Actor
-from actors.runtime.errors import OrderFailed, StartError
+from actors.runtime.errors import OrderFailed, StartError, Unreachable
 from actors.settings.credentials import CredentialsError, load_credentials
 
 from . import machine as to_do
@@ -74,6 +74,7 @@ class SessionActor(Actor):
         self._publishing = False
         self._timer: asyncio.Task[None] | None = None
         self._joining: asyncio.Task[None] | None = None
+        self._up = {"audio": asyncio.Event(), "room": asyncio.Event()}
         if session.start == "boot":
             self.spawn(self._boot(), "boot")
 
@@ -103,6 +104,7 @@ class SessionActor(Actor):
         return LocalTokens(url, found.api_key, found.api_secret)
 
     async def _boot(self) -> None:
+        await self._up["audio"].wait()  # consumers start first: it is not there yet
         await self._start()
 
     # -- messages --------------------------------------------------------------------------------
@@ -254,12 +256,20 @@ class SessionActor(Actor):
                 room_name=self._room_name,
                 identity=self._identity,
             )
+            await self._room_is_up()
             await self.ask("room", order, _JOIN_S)
         except (TokenError, OrderFailed) as error:
             self.log.warning("join failed", extra={"cause": type(error).__name__})
             self._joining = None
             chance = random.random()  # noqa: S311
             await self._carry_out(self._machine.join_failed(conversation, str(error), chance))
+
+    async def _room_is_up(self) -> None:
+        """At boot it is started after us. Raises ``Unreachable``."""
+        try:
+            await asyncio.wait_for(self._up["room"].wait(), _JOIN_S)
+        except TimeoutError:
+            raise Unreachable("room") from None
 
     async def _fetch_token(self) -> ConnectionDetails:
         livekit = self.settings.livekit
@@ -287,6 +297,8 @@ class SessionActor(Actor):
 
     def on_peer(self, name: str, up: bool) -> None:
         """The room's process has died or is back: the conversation goes on in a new one."""
+        if (event := self._up.get(name)) is not None:
+            (event.set if up else event.clear)()
         if name != "room":
             return
         if up:

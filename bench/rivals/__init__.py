@@ -1,0 +1,1 @@
+"""What callpoint is measured against, in an environment of its own under the cache folder."""
