@@ -26,11 +26,15 @@ class WithoutTexts(logging.Filter):
 
 
 class WithoutTextsOfClient(WithoutTexts):
-    """The same, only for records from the client's own files (some are logged by the root)."""
+    """The same, only for records from the client's own files (some are logged by the root); its
+    chatter, such as a line for each stream that nobody reads, is dropped.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True; other records are left as they are."""
-        return "/livekit/" not in record.pathname or super().filter(record)
+        """Other records are left as they are."""
+        if "/livekit/" not in record.pathname:
+            return True
+        return record.levelno >= logging.WARNING and super().filter(record)
 
 
 def install() -> None:

@@ -292,3 +292,5 @@ def test_log_lines_of_others_are_left_alone() -> None:
     )
     sdk_log.WithoutTextsOfClient().filter(foreign)
     assert "words" not in foreign.getMessage()
+    chatter = logging.LogRecord("root", logging.INFO, "/x/livekit/rtc/room.py", 7, "x", (), None)
+    assert not sdk_log.WithoutTextsOfClient().filter(chatter)
