@@ -124,8 +124,8 @@ def test_an_unknown_key_is_refused_with_its_place_and_the_right_one(tmp_path: Pa
 def test_an_unknown_device_is_refused_with_a_remedy(tmp_path: Path) -> None:
     _refused(
         tmp_path,
-        "audio: there is no input device 'Theremin'",
-        "[audio] input: there are:",
+        "audio: there is no input device",
+        "[audio] input",
         code=exits.CANNOT_START,
         audio={"input": "Theremin", "output": "none"},
     )
