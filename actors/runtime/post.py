@@ -140,7 +140,9 @@ class Post:
             if not self._send(message, kind="ask", to=to, id=number, deadline=deadline):
                 raise Overloaded(to)
             try:
-                envelope = await asyncio.wait_for(answer, timeout_s)
+                # Not wait_for: in Python 3.11 it drops a cancellation that comes with the answer.
+                async with asyncio.timeout(timeout_s):
+                    envelope = await answer
             except TimeoutError:
                 raise NoAnswer(to, timeout_s) from None
         finally:
