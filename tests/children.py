@@ -114,6 +114,14 @@ class Children:
         self._processes[name].kill()
         await self.exit_code(name)
 
+    def is_running(self, name: str) -> bool:
+        """It was launched and its end has not been waited for."""
+        return name in self._processes
+
+    def pid(self, name: str) -> int:
+        """Of a child that runs."""
+        return self._processes[name].pid
+
     async def exit_code(self, name: str) -> int:
         """Wait for a child's end; negative: the signal that ended it."""
         process = self._processes.pop(name)

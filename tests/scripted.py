@@ -1,4 +1,6 @@
-"""Session and audio as a test wants them: they say what they are told to and note what is asked."""
+"""Session, audio and room as a test wants them: they say what they are told to and note what is
+asked.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -13,17 +15,27 @@ from actors.messages import (
     AudioLevel,
     AudioState,
     ChatMessage,
+    ConnectionState,
     Envelope,
     Failed,
     GetMessages,
+    JoinRoom,
+    LeaveRoom,
     Message,
     MessageChanged,
     MessageKind,
     MessagePurged,
     Messages,
+    Participant,
+    RecordingStarted,
+    RoomState,
     Said,
     Say,
+    SendText,
     SessionState,
+    StartRecording,
+    StopRecording,
+    TextStream,
 )
 from actors.runtime.bus import Bus
 from actors.runtime.post import Post
@@ -168,3 +180,197 @@ class ScriptedAudio(ScriptedSession):
     def level(self, input_dbfs: float, output_dbfs: float = -120.0) -> None:
         """Publish a meter reading."""
         self.post.publish_level(AudioLevel(input_dbfs, output_dbfs))
+
+
+class ScriptedActor:
+    """Answers each order with Done at once, but for those that the test holds back."""
+
+    def __init__(self, runtime_dir: Path, name: str) -> None:
+        self._runtime_dir = runtime_dir
+        self._name = name
+        self.asked: list[Message] = []
+        """Every order so far."""
+        self.held: set[type[Message]] = set()
+        """Orders that the test answers itself, from :meth:`next`."""
+        self.failures: dict[type[Message], Failed] = {}
+        """Orders that are answered with a failure."""
+        self._orders: asyncio.Queue[Envelope] = asyncio.Queue()
+        self.is_there = False
+
+    async def __aenter__(self) -> Self:
+        self._bus = Bus(self._runtime_dir)
+        self.post = Post(self._bus, self._name, self._on_envelope)
+        self.is_there = True
+        await self.post.join(())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.die()
+
+    def die(self) -> None:
+        """Be gone, without a word; what was delivered and not acknowledged goes along."""
+        if self.is_there:
+            self.is_there = False
+            self.post.close()
+            self._bus.close(linger_ms=100)
+
+    def _on_envelope(self, envelope: Envelope) -> None:
+        order = envelope.message
+        self.asked.append(order)
+        self._orders.put_nowait(envelope)
+        if type(order) not in self.held:
+            self.answer(envelope)
+
+    async def next(self, kind: type[Message]) -> Envelope:
+        """The next order of that type, of those not asked for before."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not isinstance((envelope := await self._orders.get()).message, kind):
+                pass
+        return envelope
+
+    def count(self, kind: type[Message]) -> int:
+        """How many orders of a type there were."""
+        return sum(isinstance(order, kind) for order in self.asked)
+
+    def answer(self, envelope: Envelope) -> None:
+        """Carry an order out, or refuse it."""
+        order = envelope.message
+        if failure := self.failures.get(type(order)):
+            self.post.reply(envelope, failure)
+        else:
+            self.post.reply(envelope, self.carry_out(order))
+
+    def carry_out(self, order: Message) -> Message | None:
+        """Do what a real one does, as far as others see it; the answer."""
+        return None
+
+
+class ScriptedRecorder(ScriptedActor):
+    """Under the name ``audio``: records when it is told to, and says so."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        super().__init__(runtime_dir, "audio")
+        self.recording = ""
+        """The conversation on the tape."""
+
+    def carry_out(self, order: Message) -> Message | None:
+        match order:
+            case StartRecording(conversation=conversation):
+                self.recording = conversation
+                self.state()
+                return RecordingStarted(0, 48_000)
+            case StopRecording():
+                self.recording = ""
+                self.state()
+        return None
+
+    def state(self) -> None:
+        """Publish it."""
+        self.post.publish_state(
+            AudioState(
+                recording=bool(self.recording),
+                muted=False,
+                conversation=self.recording,
+                sample_rate=48_000,
+                input="default",
+                output="default",
+            )
+        )
+
+
+class ScriptedRoom(ScriptedActor):
+    """Under the name ``room``: joins at once, sends texts to :attr:`sent`, each id once."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        super().__init__(runtime_dir, "room")
+        self.conversation = ""
+        self.room_name = ""
+        self.people: tuple[Participant, ...] = ()
+        self.sent: dict[str, str] = {}
+        """Texts by their ids, in the order of sending."""
+
+    def carry_out(self, order: Message) -> Message | None:
+        match order:
+            case JoinRoom():
+                self.conversation, self.room_name = order.conversation, order.room_name
+                self.state("connected")
+            case LeaveRoom():
+                self.conversation = ""
+                self.state("disconnected")
+            case SendText(id=id_, text=text):
+                self.sent.setdefault(id_, text)
+        return None
+
+    def state(self, state: ConnectionState) -> None:
+        """Publish it."""
+        known = state != "disconnected" or self.conversation
+        self.post.publish_state(
+            RoomState(
+                self.conversation,
+                state,
+                self.room_name if known else "",
+                "terminal-1" if known else "",
+                self.people if known else (),
+            )
+        )
+
+    def agent(self, state: str, identity: str = "agent-1") -> None:
+        """The agent, and nobody else, is in the room in one of LiveKit's states."""
+        attributes = {"lk.agent.state": state}
+        self.people = (Participant(identity, f"PA_{identity}", "agent", True, attributes),)
+        self.state("connected")
+
+    def empty(self) -> None:
+        """The agent has left."""
+        self.people = ()
+        self.state("connected")
+
+    def stream(
+        self,
+        segment: str,
+        text: str,
+        *,
+        stream_id: str = "",
+        who: str = "agent-1",
+        at: float = 1_900_000_000.0,
+        ended: bool = False,
+        final: bool = False,
+        error: str = "",
+    ) -> TextStream:
+        """The state of a transcript's stream."""
+        return TextStream(
+            stream_id=stream_id or f"{segment}-stream",
+            topic="lk.transcription",
+            participant=who,
+            attributes={
+                "lk.segment_id": segment,
+                "lk.transcription_final": "true" if final else "false",
+            },
+            text=text,
+            opened_at=at,
+            ended=ended,
+            error=error,
+            conversation=self.conversation,
+        )
+
+    def grows(self, segment: str, text: str, **more: Any) -> None:
+        """A stream that goes on."""
+        self.post.publish(self.stream(segment, text, **more))
+
+    def ends(self, segment: str, text: str, **more: Any) -> "asyncio.Future[None]":
+        """A stream that has ended; the future is done when the session has taken it."""
+        return self.post.deliver("session", self.stream(segment, text, ended=True, **more))
+
+    async def __aenter__(self) -> Self:
+        """A process of it begins: it has nothing, and knows of nothing."""
+        self.conversation = self.room_name = ""
+        self.people = ()
+        self.sent = {}
+        await super().__aenter__()
+        self.state("connected" if self.conversation else "disconnected")
+        return self

@@ -33,6 +33,8 @@ from .uplink import Uplink
 
 AUDIO = "audio"
 SESSION = "session"
+KEPT_TEXTS = 256
+"""Texts remembered as sent, by their ids."""
 DEAF_S = 3.0
 """Audio says that it records, and so long nothing has come."""
 
@@ -53,6 +55,7 @@ class RoomActor(Actor):
         self._error = ""
         self._said: RoomState | None = None
         self._to_say = False
+        self._texts: dict[str, asyncio.Future[Message | None]] = {}
         self._texts_in_order = asyncio.Lock()
         self._recording = False
         self._captured_at = 0.0
@@ -87,7 +90,7 @@ class RoomActor(Actor):
                 if self._call is not None and self._call.microphone is not None:
                     self._call.microphone.discard()
             case SendText():
-                return self._later(self._send_text(message))
+                return self._send_once(message)
             case AudioState():
                 self._on_audio_state(message)
         return None
@@ -146,6 +149,21 @@ class RoomActor(Actor):
         call.close("the room was left")
         self._call, self._error = None, error
         self.call_changed()
+
+    def _send_once(self, order: SendText) -> Answer:
+        """A session that was killed before it heard the answer asks again, under the same id."""
+        if order.id in self._texts:
+            return self._texts[order.id]
+        answer = self._texts[order.id] = self._later(self._send_text(order))
+
+        def done(answer: "asyncio.Future[Message | None]") -> None:
+            if answer.cancelled() or answer.exception() is not None:
+                self._texts.pop(order.id, None)
+
+        answer.add_done_callback(done)
+        while len(self._texts) > KEPT_TEXTS:
+            del self._texts[next(iter(self._texts))]
+        return answer
 
     async def _send_text(self, order: SendText) -> Message | None:
         async with self._texts_in_order:

@@ -131,9 +131,12 @@ class Actor:
         """This is how things stand now; who joins later gets it too."""
         self._host.post.publish_state(snapshot)
 
-    def deliver(self, to: str, message: Message) -> None:
-        """Send to one actor; kept and sent again until its ``on_message`` has returned."""
-        self._host.post.deliver(to, message)
+    def deliver(self, to: str, message: Message) -> "asyncio.Future[None]":
+        """Send to one actor; kept and sent again until its ``on_message`` has returned, which the
+        future tells. What this process keeps is lost with it: whoever promises more waits for the
+        future before acknowledging what the message was made from. Raises ``OutboxFull``.
+        """
+        return self._host.post.deliver(to, message)
 
     def waiting(self) -> Iterator[Message]:
         """The messages behind the one being handled, oldest first; each still gets its turn.

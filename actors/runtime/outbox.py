@@ -26,12 +26,16 @@ class Delivery:
 
 
 class Outbox:
-    """Kept deliveries in the order of sending. Pure: sends nothing itself."""
+    """Kept deliveries in the order of sending. Pure: sends nothing itself.
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    ``after``: ids count from here. A sender that is started again under its old name must begin
+    elsewhere, or the acknowledgement of its former self's delivery would be taken for its own.
+    """
+
+    def __init__(self, capacity: int = CAPACITY, *, after: int = 0) -> None:
         self._capacity = capacity
         self._kept: dict[int, Delivery] = {}
-        self._last_id = 0
+        self._last_id = after
 
     def put(self, to: str, message: Message) -> Delivery:
         """Keep a message. Raises :class:`OutboxFull`."""

@@ -6,6 +6,7 @@ Used by actors (:mod:`actors.runtime.host`) and by attached programs
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +41,13 @@ class Post:
         self._on_envelope = on_envelope
         self._loop = asyncio.get_running_loop()
         self._lane = bus.connect("dealer", ROUTER, self._on_frame, identity=name)
-        self._outbox = Outbox()
+        # Names live longer than processes: an answer to our former self must not be one to us.
+        first = random.SystemRandom().randrange(1, 2**52)
+        self._outbox = Outbox(after=first)
+        self._handled: dict[int, asyncio.Future[None]] = {}
         self._states: dict[str, Message] = {}
-        self._asks: dict[int, tuple[str, asyncio.Future[Message]]] = {}
-        self._last_ask = 0
+        self._asks: dict[int, tuple[str, asyncio.Future[Envelope]]] = {}
+        self._last_ask = first
         self._subscriptions: tuple[str, ...] = ()
         self._epoch = 0
         self._welcome = asyncio.Event()
@@ -129,19 +133,24 @@ class Post:
         """
         self._last_ask += 1
         number = self._last_ask
-        answer: asyncio.Future[Message] = self._loop.create_future()
+        answer: asyncio.Future[Envelope] = self._loop.create_future()
         self._asks[number] = (to, answer)
         deadline = time.monotonic() + timeout_s
         try:
             if not self._send(message, kind="ask", to=to, id=number, deadline=deadline):
                 raise Overloaded(to)
             try:
-                reply = await asyncio.wait_for(answer, timeout_s)
+                # Not wait_for: in Python 3.11 it drops a cancellation that comes with the answer.
+                async with asyncio.timeout(timeout_s):
+                    envelope = await answer
             except TimeoutError:
                 raise NoAnswer(to, timeout_s) from None
         finally:
             del self._asks[number]
+        reply: Message = envelope.message
         if isinstance(reply, Failed):
+            if reply.code == "unreachable" and envelope.sender == ROUTER:
+                raise Unreachable(to)
             raise OrderFailed(reply.code, reply.reason, reply.remedy)
         return reply
 
@@ -166,15 +175,19 @@ class Post:
         self._states[snapshot.tag()] = snapshot
         self._send(snapshot, kind="state")
 
-    def deliver(self, to: str, message: Message) -> None:
-        """Send to one actor and keep it until acknowledged, over crashes of router and receiver.
+    def deliver(self, to: str, message: Message) -> "asyncio.Future[None]":
+        """Send to one actor and keep it until acknowledged, over crashes of router and receiver;
+        the future is done when it is.
 
         The receiver may get it twice and in that case must know it by its own id. Raises
         :class:`actors.runtime.outbox.OutboxFull`.
         """
         delivery = self._outbox.put(to, message)
+        handled: asyncio.Future[None] = self._loop.create_future()
+        self._handled[delivery.id] = handled
         self._send(message, kind="deliver", to=to, id=delivery.id)
         self._arm_redelivery()
+        return handled
 
     def redeliver(self, to: str = "") -> None:
         """Send all unacknowledged deliveries (to one actor) again, oldest first."""
@@ -220,24 +233,18 @@ class Post:
             return
         match envelope.kind:
             case "reply":
-                self._on_reply(envelope)
+                _, answer = self._asks.get(envelope.id, ("", None))
+                if answer is not None and not answer.done():
+                    answer.set_result(envelope)
             case "ack":
                 self._outbox.acknowledge(envelope.id)
+                handled = self._handled.pop(envelope.id, None)
+                if handled is not None and not handled.done():
+                    handled.set_result(None)
             case _ if isinstance(envelope.message, Welcome):
                 self._on_welcome(envelope.message)
             case _:
                 self._on_envelope(envelope)
-
-    def _on_reply(self, envelope: Envelope) -> None:
-        to, answer = self._asks.get(envelope.id, ("", None))
-        if answer is None or answer.done():
-            return
-        match envelope.message:
-            # The router's own word on the receiver; from the receiver itself it means another.
-            case Failed(code="unreachable") if envelope.sender == ROUTER:
-                answer.set_exception(Unreachable(to))
-            case message:
-                answer.set_result(message)
 
     def close(self) -> None:
         """Stop all timers; the lane is closed with its bus."""
@@ -246,6 +253,8 @@ class Post:
                 timer.cancel()
         for _, answer in self._asks.values():
             answer.cancel()
+        for handled in self._handled.values():
+            handled.cancel()
 
 
 def runtime_socket_exists(runtime_dir: Path) -> bool:

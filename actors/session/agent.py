@@ -31,6 +31,11 @@ def state_of(agent: Participant) -> AgentState:
     return state if state in _STATES else "idle"  # type: ignore[return-value]
 
 
+def is_conversing(agent: Participant | None) -> bool:
+    """It is there, and listens, thinks or speaks."""
+    return agent is not None and state_of(agent) in CONVERSING
+
+
 def _track(participant: Participant | None, kind: str, source: str) -> Track | None:
     tracks = participant.tracks if participant else ()
     return next((t for t in tracks if t.kind == kind and t.source == source), None)
@@ -48,7 +53,7 @@ def view_of(
     ``on``: the session is not disconnected; ``buffering``: the recorder really runs and what it
     records is kept for the agent.
     """
-    agent = find_agent(participants) if on else None
+    agent = find_agent(participants) if on and failure is None else None
     life: AgentLife
     if failure is not None:
         life = "failed"
@@ -56,7 +61,7 @@ def view_of(
         life = "disconnected"
     else:
         life = "connected" if agent else "connecting"
-    state = state_of(agent) if agent and life == "connected" else None
+    state = state_of(agent) if agent else None
     conversing = state in CONVERSING
     avatar = find_avatar(participants, agent) if agent else None
     return AgentView(

@@ -1,13 +1,15 @@
 """The session's state machine. Pure: events in, effects out; time and chance are arguments.
 
 Its law is the Agent API as LiveKit's SDKs behave; the terminal adds that a connection that stood
-is made again for ever, in the same room under the same identity.
+is made again for ever, in the same room under the same identity, and that the machine itself may
+end at any moment and go on in another process, from its :class:`~.standing.Standing`.
+
+What others are seen to do decides, not what they were asked: whoever was killed has forgotten it.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from actors.messages import (
-    AgentError,
     AgentView,
     ConnectionState,
     ErrorKind,
@@ -15,55 +17,17 @@ from actors.messages import (
     SessionError,
 )
 
-from .agent import CONVERSING, find_agent, state_of, view_of
+from .agent import view_of
+from .effects import Discard, Effect, Join, Leave, StartRecorder, StopRecorder
+from .standing import Standing
+from .watch import AgentWatch
 
 REJOIN_INITIAL_S = 0.1
 REJOIN_MAX_S = 15.0
 """Between attempts when the server is gone: it is not asked more often than that."""
-
-
-@dataclass(frozen=True)
-class StartRecorder:
-    """Ask audio to record; its answer comes back as recorder_started or recorder_failed."""
-
-    resume: bool
-
-
-@dataclass(frozen=True)
-class StopRecorder:
-    """Nothing more goes on the tape."""
-
-
-@dataclass(frozen=True)
-class Join:
-    """Fetch a token and join, after a delay in seconds; the answer is joined or join_failed."""
-
-    delay_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Leave:
-    """Leave the room for good."""
-
-
-@dataclass(frozen=True)
-class Discard:
-    """What was said so far is not to be sent."""
-
-
-@dataclass(frozen=True)
-class ArmTimer:
-    """Call agent_timed_out after so many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class CancelTimer:
-    """The agent need not be waited for any more."""
-
-
-Effect = StartRecorder | StopRecorder | Join | Leave | Discard | ArmTimer | CancelTimer
+STABLE_S = 10.0
+"""A connection that stood so long was a good one: after it the next attempt counts as the first.
+Two terminals under one identity throw each other out, and must not do so as fast as they can."""
 
 
 def rejoin_delay(attempt: int, chance: float) -> float:
@@ -73,20 +37,46 @@ def rejoin_delay(attempt: int, chance: float) -> float:
 
 
 class Machine:
-    """One session. ``timeout_s`` None: the agent is waited for without end."""
+    """One session. ``timeout_s`` None: the agent is waited for without end.
 
-    def __init__(self, *, pre_connect_audio: bool, timeout_s: float | None) -> None:
+    ``standing``: of the process before this one; None: it is not known what that did, and a room
+    that is joined is taken over.
+    """
+
+    def __init__(
+        self,
+        *,
+        pre_connect_audio: bool,
+        timeout_s: float | None,
+        standing: Standing | None = None,
+    ) -> None:
         self._pre_connect = pre_connect_audio
         self._timeout_s = timeout_s
-        self.conversation = ""
+        self._is_unknown = standing is None
+        self._recall(standing or Standing())
+
+    def _recall(self, standing: Standing) -> None:
+        self.conversation = standing.conversation
+        self.error = standing.error
+        self._stood = standing.stood
+        self._watch = AgentWatch(
+            self._timeout_s,
+            had_agent=standing.had_agent,
+            is_waiting=standing.waiting,
+            failure=standing.failure,
+        )
         self.connection_state: ConnectionState = "disconnected"
-        self.error: SessionError | None = None
-        self._failure: AgentError | None = None
-        self._recording = False
-        self._stood = False
-        self._had_agent = False
+        if standing.is_on:
+            self.connection_state = self._pending
+        self._is_recalled = standing.is_on
+        self._room = RoomState(self.conversation, "disconnected")
+        self._is_there = self._was_there = self._heard_of_room = False
+        self._is_joining = False
+        self._may_join = standing.is_on and (self._stood or not self._pre_connect)
+        self._is_recording = self._is_starting = False
+        self._audio_records = False
         self._attempts = 0
-        self._room = RoomState("", "disconnected")
+        self._connected_at = 0.0
 
     # -- what is seen ----------------------------------------------------------------------------
 
@@ -106,8 +96,21 @@ class Machine:
         return view_of(
             self._room.participants,
             on=self.is_on,
-            buffering=self._pre_connect and self._recording,
-            failure=self._failure,
+            buffering=self._pre_connect and self._is_recording,
+            failure=self._watch.failure,
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """To be kept where it outlives this process, before any effect is carried out."""
+        return Standing(
+            self.conversation,
+            self.is_on,
+            self._stood,
+            self._watch.had_agent,
+            self._watch.is_waiting,
+            self._watch.failure,
+            self.error,
         )
 
     # -- orders ----------------------------------------------------------------------------------
@@ -116,24 +119,23 @@ class Machine:
         """Begin; nothing when one is on."""
         if self.is_on:
             return []
-        self._reset(conversation)
-        self.connection_state = "connecting"
-        return [StartRecorder(resume=False)] if self._pre_connect else [Join()]
+        self._begin(conversation)
+        if self._pre_connect:
+            return self._record(resume=False)
+        self._may_join = True
+        return self._join()
 
-    def adopt(self, conversation: str, *, recording: bool) -> list[Effect]:
-        """Go on with a conversation that this process did not start (it was restarted)."""
-        self._reset(conversation)
-        self.connection_state = "reconnecting"
-        self._stood = True
-        self._recording = recording
-        return []
-
-    def end(self) -> list[Effect]:
-        """End; nothing when none is on, but a failure of the agent is over."""
-        self._failure = None
+    def resume(self) -> list[Effect]:
+        """The first thing that a new process does: go on with what stands."""
         if not self.is_on:
             return []
-        return self._disconnect()
+        effects: list[Effect] = self._record(resume=True) if self._should_record else []
+        return [*effects, Discard()] if self._watch.failure == "timeout" else effects
+
+    def end(self) -> list[Effect]:
+        """End; nothing when none is on."""
+        self._is_unknown = False
+        return self._disconnect() if self.is_on else []
 
     def dismiss_error(self) -> None:
         """Clear the session's error, never the agent's failure."""
@@ -141,136 +143,193 @@ class Machine:
 
     def fail(self, kind: ErrorKind, reason: str) -> None:
         """Note an error of a sender or receiver; the session goes on."""
-        self.error = SessionError(kind, reason)
+        if self.is_on:
+            self.error = SessionError(kind, reason)
 
-    # -- what happens ----------------------------------------------------------------------------
+    # -- the recorder ----------------------------------------------------------------------------
 
     def recorder_started(self, conversation: str) -> list[Effect]:
         """Samples really arrive."""
         if not self._about(conversation):
             return []
-        self._recording = True
-        return [Join()] if self._pre_connect and not self._stood else []
+        self._is_starting, self._is_recording = False, True
+        if self._may_join:
+            return []
+        self._may_join = True
+        if self._is_there or (self._is_recalled and not self._heard_of_room):
+            return []  # the room's next word says whether there is anything to do
+        return self._join()
 
     def recorder_failed(self, conversation: str, reason: str) -> list[Effect]:
         """There is no microphone to be had: with pre-connect audio there is no session."""
         if not self._about(conversation):
             return []
+        self._is_starting = self._is_recording = False
         self.error = SessionError("media", reason)
         return self._disconnect() if self._pre_connect and not self._stood else []
 
-    def recorder_state(self, conversation: str, *, recording: bool) -> None:
-        """Audio's own snapshot: the recorder runs for this conversation, or does not."""
-        if self.is_on:
-            self._recording = recording and conversation == self.conversation
+    def recorder_state(self, conversation: str, *, recording: bool) -> list[Effect]:
+        """Audio's own snapshot: what the recorder runs for, if it does."""
+        self._audio_records = recording
+        if not self.is_on:
+            return [StopRecorder()] if recording and not self._is_unknown else []
+        was_recording = self._is_recording
+        self._is_recording = recording and conversation == self.conversation
+        if was_recording and not self._is_recording and not self._is_starting:
+            return self._record(resume=True)
+        return []
 
-    def join_failed(self, conversation: str, reason: str, chance: float) -> list[Effect]:
-        """No token, or no room. The first time it ends the session, later it is tried again."""
+    def audio_went(self) -> None:
+        """The audio process has died; it will be back, and goes on with its tape by itself."""
+        self._is_recording = False
+
+    def audio_came(self) -> list[Effect]:
+        """The audio process is there (again)."""
+        if self.is_on and self._should_record and not (self._is_recording or self._is_starting):
+            return self._record(resume=True)
+        return []
+
+    # -- the room --------------------------------------------------------------------------------
+
+    def joined(self, conversation: str, chance: float) -> list[Effect]:
+        """The room has answered; its snapshots say how it stands, before that or after."""
         if not self._about(conversation):
             return []
+        self._is_joining = False
+        return self._rejoin(chance) if self._was_there and not self._is_there else []
+
+    def join_failed(
+        self, conversation: str, reason: str, chance: float, *, wedged: bool = False
+    ) -> list[Effect]:
+        """No token, or no room. The first time it ends the session, later it is tried again.
+
+        ``wedged``: the room has not answered, and only a new process of it can do better.
+        """
+        if not self._about(conversation):
+            return []
+        self._is_joining = False
+        if self._is_there and not wedged:
+            return []  # it was asked for once too often
         if not self._stood:
             self.error = SessionError("connection", reason)
             return self._disconnect()
-        return self._rejoin(chance)
+        return [*([Leave()] if wedged else []), *self._rejoin(chance)]
 
-    def room_changed(self, room: RoomState, chance: float) -> list[Effect]:
-        """A snapshot of the room."""
-        if not self._about(room.conversation):
-            return []
+    def room_changed(self, room: RoomState, chance: float, now: float) -> list[Effect]:
+        """A snapshot of the room. ``now``: monotonic seconds."""
+        self._heard_of_room = True
+        if not self.is_on:
+            return self._while_off(room)
+        if room.conversation != self.conversation:
+            self._is_there = False
+            return self._rejoin(chance)
         match room.connection_state:
             case "connected":
-                return self._connected(room)
-            case "reconnecting":
-                self.connection_state = "reconnecting"
-            case "disconnected" if self.connection_state == "connected" or (
-                self._stood and self._room.connection_state == "reconnecting"
-            ):
-                self._room = room
+                return self._connected(room, now)
+            case "disconnected":
+                self._lose(now)
+                self._keep_agent(room)
                 return self._rejoin(chance)
+            case "reconnecting":
+                self._stood = self._may_join = True
+        self._is_there = self._was_there = True
+        self.connection_state = self._pending
         self._keep_agent(room)
         return []
 
-    def room_went(self) -> None:
-        """The room's process has died; it will be back."""
-        if self.is_on and self._stood:
-            self.connection_state = "reconnecting"
-
-    def room_came(self) -> list[Effect]:
-        """The room's process is there (again)."""
-        if self.is_on and self._stood and self._room.connection_state != "disconnected":
-            return [Join()]
-        return []
+    def room_went(self, now: float) -> list[Effect]:
+        """The room's process has died; it will be back, and a token can be fetched meanwhile."""
+        if not self.is_on:
+            return []
+        self._lose(now)
+        self.connection_state = self._pending
+        return self._join() if self._may_join and not self._is_joining else []
 
     def agent_timed_out(self) -> list[Effect]:
         """The armed timer has fired."""
-        if self.connection_state == "disconnected" or self._conversing():
-            return []
-        self._failure = "timeout"
-        return [Discard()]
+        return [Discard()] if self._watch.timed_out(self._room.participants) else []
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _about(self, conversation: str) -> bool:
         return self.is_on and conversation == self.conversation
 
-    def _reset(self, conversation: str) -> None:
-        self.conversation = conversation
-        self.error = None
-        self._failure = None
-        self._recording = self._stood = self._had_agent = False
-        self._attempts = 0
-        self._room = RoomState(conversation, "disconnected")
+    @property
+    def _pending(self) -> ConnectionState:
+        return "reconnecting" if self._stood else "connecting"
 
-    def _disconnect(self) -> list[Effect]:
-        self.connection_state = "disconnected"
-        self._recording = self._stood = self._had_agent = False
-        self._room = RoomState(self.conversation, "disconnected")
-        return [CancelTimer(), Leave(), StopRecorder()]
+    @property
+    def _should_record(self) -> bool:
+        return self._stood or self._pre_connect
+
+    def _begin(self, conversation: str) -> None:
+        self._is_unknown = False
+        self._recall(Standing(conversation, is_on=True))
+        self._is_recalled = self._may_join = False
+
+    def _record(self, *, resume: bool) -> list[Effect]:
+        self._is_starting = True
+        return [StartRecorder(resume)]
+
+    def _join(self, delay_s: float = 0.0) -> list[Effect]:
+        self._is_joining, self._was_there = True, False
+        return [Join(delay_s)]
 
     def _rejoin(self, chance: float) -> list[Effect]:
-        self.connection_state = "reconnecting"
+        """The room has nothing of ours: join, unless that is under way or not yet its time."""
+        self.connection_state = self._pending
+        if self._is_joining or not self._may_join:
+            return []
         delay = rejoin_delay(self._attempts, chance)
         self._attempts += 1
-        return [Join(delay)]
+        return self._join(delay)
+
+    def _lose(self, now: float) -> None:
+        if self._is_there and now - self._connected_at >= STABLE_S:
+            self._attempts = 0
+        self._is_there = False
+
+    def _disconnect(self) -> list[Effect]:
+        effects = self._watch.stop_waiting()
+        self._recall(Standing(self.conversation, error=self.error))
+        return [*effects, StopRecorder(), Leave()]
+
+    def _while_off(self, room: RoomState) -> list[Effect]:
+        """A room that is joined for nobody is one that a killed process had no time to leave."""
+        is_joined = room.conversation != "" and room.connection_state != "disconnected"
+        if not self._is_unknown:
+            return [Leave()] if is_joined else []
+        self._is_unknown = False
+        if not is_joined:
+            return [StopRecorder()] if self._audio_records else []
+        return self._take_over(room)
+
+    def _take_over(self, room: RoomState) -> list[Effect]:
+        self._begin(room.conversation)
+        self._is_recalled = self._heard_of_room = self._may_join = True
+        record = self._record(resume=True) if self._pre_connect else []
+        return record + self.room_changed(room, 0.0, 0.0)
 
     def _keep_agent(self, room: RoomState) -> None:
         """Until the connection stands again, the agent is as it was last seen."""
-        self._room = RoomState(
-            room.conversation,
-            room.connection_state,
-            room.room_name or self._room.room_name,
-            room.identity or self._room.identity,
-            room.participants or self._room.participants,
-            room.microphone_sid,
-            room.uplink,
-            room.error,
+        self._room = msgspec.structs.replace(
+            room,
+            room_name=room.room_name or self._room.room_name,
+            identity=room.identity or self._room.identity,
+            participants=room.participants or self._room.participants,
         )
 
-    def _connected(self, room: RoomState) -> list[Effect]:
-        first = not self._stood
-        self._stood = True
-        self._attempts = 0
+    def _connected(self, room: RoomState, now: float) -> list[Effect]:
+        first, self._stood = not self._stood, True
+        self._may_join = True
+        if self.connection_state != "connected":
+            self._connected_at = now
         self.connection_state = "connected"
+        self._is_there = self._was_there = True
         self._room = room
         effects: list[Effect] = []
         if first and not self._pre_connect:
-            effects.append(StartRecorder(resume=False))
-        if first and self._timeout_s is not None:
-            effects.append(ArmTimer(self._timeout_s))
-        return effects + self._look_for_agent()
-
-    def _look_for_agent(self) -> list[Effect]:
-        if find_agent(self._room.participants) is None:
-            if self._had_agent:
-                self._had_agent = False
-                self._failure = "left"
-                return [CancelTimer()]
-            return []
-        self._had_agent = True
-        if self._failure == "left" or self._conversing():
-            self._failure = None
-        return [CancelTimer()] if self._conversing() else []
-
-    def _conversing(self) -> bool:
-        agent = find_agent(self._room.participants)
-        return agent is not None and state_of(agent) in CONVERSING
+            effects += self._record(resume=False)
+        if first:
+            effects += self._watch.expect(room.participants)
+        return effects + self._watch.look(room.participants)

@@ -17,8 +17,21 @@ class MessageList:
     def put(self, message: ChatMessage) -> None:
         """Append, or replace the one of the same id in its place."""
         self._messages[message.id] = message
-        if len(self._messages) > KEPT:
+        while len(self._messages) > KEPT:
             del self._messages[next(iter(self._messages))]
+
+    def insert(self, message: ChatMessage) -> None:
+        """Put one that was here before where its time puts it."""
+        if message.id not in self._messages:
+            later = []
+            for other in reversed(self._messages.values()):
+                if other.timestamp <= message.timestamp:
+                    break
+                later.append(other.id)
+            self._messages[message.id] = message
+            for id_ in reversed(later):
+                self._messages[id_] = self._messages.pop(id_)
+        self.put(message)
 
     def get(self, id_: str) -> ChatMessage | None:
         """The message of that id."""
@@ -37,3 +50,12 @@ class MessageList:
     def all(self) -> tuple[ChatMessage, ...]:
         """In order."""
         return tuple(self._messages.values())
+
+    def newest(self, max_bytes: int) -> tuple[ChatMessage, ...]:
+        """In order, as many of the newest as have no more than ``max_bytes`` of text."""
+        messages, room = self.all(), max_bytes
+        for index in range(len(messages) - 1, -1, -1):
+            room -= len(messages[index].text.encode())
+            if room < 0:
+                return messages[index + 1 :]
+        return messages

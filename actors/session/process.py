@@ -12,44 +12,38 @@ from typing import Any
 
 from actors.messages import (
     AudioState,
-    ChatMessage,
-    DiscardBuffer,
     DismissError,
     EndSession,
     GetMessages,
-    HistoryPage,
-    JoinRoom,
-    LeaveRoom,
-    ListHistory,
     Message,
-    MessageChanged,
-    MessagePurged,
     Messages,
     RoomState,
-    Said,
     Say,
-    SendText,
     SessionState,
     SetMuted,
-    StartRecording,
     StartSession,
-    StopRecording,
-    StoreMessage,
     TextStream,
 )
-from actors.runtime.actor import Actor
-from actors.runtime.errors import OrderFailed, StartError, Unreachable
-from actors.settings.credentials import CredentialsError, load_credentials
+from actors.runtime.actor import Actor, Answer
+from actors.runtime.errors import OrderFailed
 
-from . import machine as to_do
-from .machine import Effect, Machine
-from .messages import MessageList
-from .tokens import ConnectionDetails, TokenError, TokenRequest, TokenSource
-from .transcripts import TOPIC, Transcripts
+from .boot import BootStart
+from .chat import Chat
+from .effects import ArmTimer, CancelTimer, Effect
+from .keeper import Keeper
+from .machine import Machine
+from .memory import Memory, MemoryFile, boot_id, resumable
+from .record import Record
+from .tokens.choose import token_source
+from .transcripts import TOPIC
+from .work import Work
 
-_JOIN_S = 20.0
-"""A connect that takes longer is taken for wedged; the SDK itself tries for about 15 s."""
-_RECORDER_S = 3.0
+STOP_S = 2.0
+"""For what is under way at a stop."""
+FIRST_WORD_S = 0.5
+"""So long a new process may wait for the room's word before it says that it reconnects."""
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Of text in the answer to GetMessages, half of what a frame may hold."""
 
 
 class SessionActor(Actor):
@@ -58,281 +52,272 @@ class SessionActor(Actor):
     subscribes = (RoomState, AudioState, TextStream)
 
     async def on_start(self) -> None:
-        """Find out where tokens come from: a mistake there is told before anyone talks."""
-        session = self.settings.session
+        """Find out where tokens come from, and go on with what a process before this one left."""
+        session, livekit = self.settings.session, self.settings.livekit
+        self._loop = asyncio.get_running_loop()
+        self._muted = self._publishing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._said: SessionState | None = None
+        self._boot_id = boot_id()
+        self._file = MemoryFile(self.runtime_dir / "session.json")
+        found = self._file.read()
+        tape_s = float(self.settings.audio.tape_seconds)
+        memory = resumable(found or Memory(), boot=self._boot_id, now=_boottime(), within_s=tape_s)
+        is_unknown = found is None and self.incarnation > 1
         timeout = session.agent_connect_timeout
         self._machine = Machine(
             pre_connect_audio=session.pre_connect_audio,
             timeout_s=None if timeout == "off" else timeout,
+            standing=None if is_unknown else memory.standing,
         )
-        self._tokens = self._token_source()
-        self._identity = self.settings.livekit.identity or _own_identity()
-        self._list = MessageList()
-        self._transcripts = Transcripts()
-        self._room_name = ""
-        self._muted = False
-        self._publishing = False
-        self._timer: asyncio.Task[None] | None = None
-        self._joining: asyncio.Task[None] | None = None
-        self._up = {"audio": asyncio.Event(), "room": asyncio.Event()}
-        if session.start == "boot":
-            self.spawn(self._boot(), "boot")
+        self._standing = self._machine.standing
+        self._agent_due_at = memory.agent_due_at
+        identity = livekit.identity or _own_identity()
+        self._own = memory.identity or identity
+        self._work = Work(self, self._machine, token_source(livekit, os.environ), identity)
+        self._work.room_name = memory.room_name
+        self._record = Record(self)
+        self._chat = Chat(self, self._machine, self._record)
+        may_boot = self.incarnation == 1 or memory.boot_start
+        self._boot = BootStart(wanted=session.start == "boot" and may_boot)
+        self._keeper = Keeper(self._file, self._memory)
+        await self._record.restore(memory)
+        self._go_on(memory)
 
-    def _token_source(self) -> TokenSource:
-        livekit = self.settings.livekit
-        if livekit.backend == "practice":
-            from .tokens.practice import PracticeTokens
-
-            return PracticeTokens()
-        if livekit.token_endpoint:
-            from .tokens.endpoint import EndpointTokens
-
-            return EndpointTokens(livekit.token_endpoint)
-        try:
-            found = load_credentials(os.environ)
-        except CredentialsError as error:
-            raise StartError(error.reason, error.remedy) from error
-        url = livekit.url or found.url
-        if not url or found.missing:
-            raise StartError(
-                "there is no way to get a token",
-                "set [livekit] token_endpoint, or LIVEKIT_URL, LIVEKIT_API_KEY and"
-                " LIVEKIT_API_SECRET in the environment",
-            )
-        from .tokens.local import LocalTokens
-
-        return LocalTokens(url, found.api_key, found.api_secret)
-
-    async def _boot(self) -> None:
-        await self._up["audio"].wait()  # consumers start first: it is not there yet
-        await self._start()
+    def _go_on(self, memory: Memory) -> None:
+        self._waits_for_room = self._machine.is_on
+        self._loop.call_later(FIRST_WORD_S, self._stop_waiting_for_room)
+        if memory.standing.waiting:
+            self._arm(memory.agent_due_at - _boottime())
+        self.spawn(self._work.run(), "effects")
+        self.spawn(self._keeper.run(), "memory")
+        self.do(self._machine.resume())
+        self.remember()
+        if self._machine.is_on:
+            self._chat.resume(memory.sending)
+        else:
+            self._record.close()
 
     # -- messages --------------------------------------------------------------------------------
 
-    async def on_message(self, message: Message, sender: str) -> Message | None:
+    async def on_message(self, message: Message, sender: str) -> Answer:
         """Orders are answered, snapshots and streams folded."""
         match message:
             case StartSession():
-                await self._start()
+                return self.later(self._start())
             case EndSession():
-                await self._carry_out(self._machine.end())
+                return self.later(self._end())
             case Say(text=text, id=id_):
-                return Said(await self._say(text, id_))
+                return self._chat.say(text, id_)
             case SetMuted():
-                await self.ask("audio", message)
+                return self.later(self.ask("audio", message))
             case DismissError():
                 self._machine.dismiss_error()
-                self._publish_soon()
+                self.do([])
             case GetMessages():
-                return Messages(self._list.all())
+                return Messages(self._record.list.newest(MAX_ANSWER_BYTES))
             case RoomState():
-                await self._room_changed(message)
+                self._room_changed(message)
             case AudioState():
-                self._muted = message.muted
-                self._machine.recorder_state(message.conversation, recording=message.recording)
-                self._publish_soon()
+                self._audio_changed(message)
             case TextStream(topic=topic) if topic == TOPIC:
-                self._fold(message)
+                await self._chat.let_answer()
+                return self._fold(message)
         return None
 
-    async def _start(self) -> None:
-        conversation = uuid.uuid4().hex
+    async def _start(self) -> Message | None:
         if self._machine.is_on:
             self.log.info("start ignored: a session is on")
-            return
-        # A room whose agent has gone is not used again: each conversation has one of its own.
-        self._room_name = self.settings.livekit.room_name or f"callpoint-{conversation[:12]}"
-        self._transcripts = Transcripts()
-        await self._carry_out(self._machine.start(conversation))
+        else:
+            self._begin()
+        await self._work.done()
+        if not self._machine.is_on and self._work.refusal is not None:
+            raise self._work.refusal
+        return None
 
-    async def _room_changed(self, room: RoomState) -> None:
-        if room.conversation and not self._machine.is_on and room.connection_state == "connected":
-            await self._adopt(room)
-        await self._carry_out(self._machine.room_changed(room, random.random()))  # noqa: S311
+    def _begin(self) -> None:
+        self._record.close()
+        self._work.begin()
+        self.do(self._machine.start(uuid.uuid4().hex))
 
-    async def _adopt(self, room: RoomState) -> None:
-        """This process is new, the conversation is not."""
-        self._room_name = room.room_name
-        self._machine.adopt(room.conversation, recording=True)
-        try:
-            page = await self.ask("history", ListHistory(1000, room.conversation))
-        except OrderFailed as failed:
-            self.log.warning("messages not restored", extra={"code": failed.code})
-            return
-        assert isinstance(page, HistoryPage)
-        self._list.restore((*page.messages, *self._list.all()))
+    async def _end(self) -> Message | None:
+        self._boot.is_wanted = False
+        self.do(self._machine.end())
+        await self._work.done()
+        return None
 
-    async def _say(self, text: str, id_: str) -> ChatMessage:
-        if not text.strip():
-            raise OrderFailed("invalid", "there is no text to send")
-        if id_ and (said := self._list.get(id_)) is not None:
-            return said
-        if self._machine.connection_state != "connected":
-            raise OrderFailed(
-                "not-connected", "no conversation is connected", "callpoint start begins one"
-            )
-        message = ChatMessage(
-            id_ or str(uuid.uuid4()),
-            "user_input",
-            text,
-            time.time(),
-            True,
-            self._machine.conversation,
+    def _room_changed(self, room: RoomState) -> None:
+        was_on = self._machine.is_on
+        effects = self._machine.room_changed(room, random.random(), time.monotonic())  # noqa: S311
+        if self._machine.is_on and room.conversation == self._machine.conversation:
+            self._own = room.identity or self._own
+            self._work.room_name = room.room_name or self._work.room_name
+        if not room.conversation:
+            # Its former process, or its former self, has received whatever was still open.
+            self._record.break_off() if was_on else self._record.close()
+        self._waits_for_room = False
+        self.do(effects)
+
+    def _audio_changed(self, audio: AudioState) -> None:
+        self._muted = audio.muted
+        self._boot.audio_is_there = True
+        self.do(self._machine.recorder_state(audio.conversation, recording=audio.recording))
+
+    def _fold(self, stream: TextStream) -> Answer:
+        is_own = stream.participant == self._own
+        answer, is_news = self._record.fold(
+            stream, is_own=is_own, has_interims=is_own or self._is_person(stream.participant)
         )
-        try:
-            await self.ask("room", SendText(message.id, text))
-        except OrderFailed as failed:
-            self._machine.fail("sender", failed.reason)
-            self._publish_soon()
-            raise OrderFailed("sender", failed.reason, failed.remedy) from failed
-        self._put(message)
-        return message
-
-    def _fold(self, stream: TextStream) -> None:
-        if stream.error:
+        if stream.error and is_news and stream.conversation == self._machine.conversation:
             self._machine.fail("receiver", stream.error)
-            self._publish_soon()
-        folded = self._transcripts.fold(stream, self._machine.room.identity or self._identity)
-        for id_ in folded.purged:
-            self._list.purge(id_)
-            self.publish(MessagePurged(id_))
-        if folded.message is not None:
-            self._put(folded.message)
+            self.do([])
+        return answer
 
-    def _put(self, message: ChatMessage) -> None:
-        self._list.put(message)
-        self.publish(MessageChanged(message))
-        if message.is_final:
-            self.deliver("history", StoreMessage(message))
+    def _is_person(self, identity: str) -> bool:
+        people = self._machine.room.participants
+        return any(each.identity == identity and each.kind != "agent" for each in people)
 
-    # -- effects ---------------------------------------------------------------------------------
+    def on_peer(self, name: str, up: bool) -> None:
+        """A process has died or is back: the conversation goes on."""
+        self._work.peer(name, up=up)
+        match name, up:
+            case "room", False:
+                self.do(self._machine.room_went(time.monotonic()))
+            case "audio", True:
+                self.do(self._machine.audio_came())
+            case "audio", False:
+                self._machine.audio_went()
+                self.do([])
 
-    async def _carry_out(self, effects: list[Effect]) -> None:
-        self._publish_soon()
+    async def on_drain(self) -> None:
+        """Finish what is under way. A stop of the whole terminal, in which room and audio have
+        gone before, ends the conversation: the microphone must not come on by itself at its next
+        start. A stop of this process alone does not.
+        """
+        await self._chat.finish(STOP_S)
+        if self._work.is_alone:
+            self._machine.end()
+            self._record.close()
+        self.remember()
+
+    async def on_stop(self) -> None:
+        """Let go of the timers."""
+        if not hasattr(self, "_keeper"):
+            return  # it could not start
+        self._disarm()
+        self._boot.close()
+        self._keeper.close()
+
+    def health(self) -> str:
+        """Whether what must outlive this process is written."""
+        return self._file.error or "ok"
+
+    # -- what is to be done ----------------------------------------------------------------------
+
+    def do(self, effects: list[Effect]) -> None:
+        """The machine has moved: write that down, then carry its wishes out, then show it."""
         for effect in effects:
             match effect:
-                case to_do.StartRecorder(resume=resume):
-                    await self._start_recorder(resume=resume)
-                case to_do.StopRecorder():
-                    await self._try("audio", StopRecording())
-                case to_do.Join(delay_s=delay):
-                    if self._joining is None or self._joining.done():
-                        self._joining = self.after(delay, self._join())
-                case to_do.Leave():
-                    await self._leave()
-                case to_do.Discard():
-                    await self._try("room", DiscardBuffer())
-                case to_do.ArmTimer(seconds=seconds):
-                    self._cancel_timer()
-                    self._timer = self.after(seconds, self._timed_out())
-                case to_do.CancelTimer():
-                    self._cancel_timer()
+                case ArmTimer(seconds=seconds):
+                    self._arm(seconds)
+                case CancelTimer():
+                    self._disarm()
+        if self._standing != self._machine.standing:
+            self._standing = self._machine.standing
+            self.remember()
+        self._work.queue(effects)
+        self._chat.moved()
+        self._boot.moved(self._machine, self._begin)
+        self._publish_soon()
 
-    async def _try(self, to: str, order: Message) -> None:
-        try:
-            await self.ask(to, order)
-        except OrderFailed as failed:
-            self.log.warning("order not carried out", extra={"to": to, "code": failed.code})
+    def _arm(self, seconds: float) -> None:
+        self._disarm()
+        self._agent_due_at = _boottime() + seconds
+        self._timer = self._loop.call_later(max(0.0, seconds), self._timed_out)
 
-    async def _start_recorder(self, *, resume: bool) -> None:
-        conversation = self._machine.conversation
-        try:
-            await self.ask("audio", StartRecording(conversation, resume), _RECORDER_S)
-        except OrderFailed as failed:
-            await self._carry_out(self._machine.recorder_failed(conversation, failed.reason))
-            raise OrderFailed("media", failed.reason, failed.remedy) from failed
-        await self._carry_out(self._machine.recorder_started(conversation))
-
-    async def _join(self) -> None:
-        conversation = self._machine.conversation
-        try:
-            details = await self._fetch_token()
-            order = JoinRoom(
-                conversation,
-                details.url,
-                details.token,
-                microphone=True,
-                preconnect=self.settings.session.pre_connect_audio,
-                room_name=self._room_name,
-                identity=self._identity,
-            )
-            await self._room_is_up()
-            await self.ask("room", order, _JOIN_S)
-        except (TokenError, OrderFailed) as error:
-            self.log.warning("join failed", extra={"cause": type(error).__name__})
-            self._joining = None
-            chance = random.random()  # noqa: S311
-            await self._carry_out(self._machine.join_failed(conversation, str(error), chance))
-
-    async def _room_is_up(self) -> None:
-        """At boot it is started after us. Raises ``Unreachable``."""
-        try:
-            await asyncio.wait_for(self._up["room"].wait(), _JOIN_S)
-        except TimeoutError:
-            raise Unreachable("room") from None
-
-    async def _fetch_token(self) -> ConnectionDetails:
-        livekit = self.settings.livekit
-        request = TokenRequest(
-            self._room_name, self._identity, livekit.agent_name, livekit.agent_metadata
-        )
-        return await self._tokens.fetch(request)
-
-    async def _leave(self) -> None:
-        if self._joining is not None and self._joining is not asyncio.current_task():
-            self._joining.cancel()
-        self._joining = None
-        await self._try("room", LeaveRoom())
-
-    async def _timed_out(self) -> None:
-        self._timer = None
-        await self._carry_out(self._machine.agent_timed_out())
-
-    def _cancel_timer(self) -> None:
+    def _disarm(self) -> None:
+        self._agent_due_at = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _timed_out(self) -> None:
+        self._disarm()
+        self.do(self._machine.agent_timed_out())
+
+    def later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
+        """Do it beside the messages; a future of its answer."""
+        answer: asyncio.Future[Message | None] = self._loop.create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except OrderFailed as failed:
+                if not answer.done():
+                    answer.set_exception(failed)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        self.spawn(run(), "order")
+        return answer
+
+    # -- what outlives this process --------------------------------------------------------------
+
+    def remember(self) -> bool:
+        """Write down how things stand; whether that is done."""
+        return self._keeper.keep()
+
+    def remember_soon(self) -> None:
+        """The same, when there is time."""
+        self._keeper.keep_soon()
+
+    def _memory(self) -> Memory:
+        return Memory(
+            boot=self._boot_id,
+            alive_at=_boottime(),
+            standing=self._machine.standing,
+            room_name=self._work.room_name,
+            identity=self._own,
+            agent_due_at=self._agent_due_at,
+            boot_start=self._boot.is_wanted,
+            sending=self._chat.sending,
+            owed=self._record.owed,
+            unfinished=self._record.transcripts.unfinished,
+        )
+
     # -- what others see -------------------------------------------------------------------------
 
-    def on_peer(self, name: str, up: bool) -> None:
-        """The room's process has died or is back: the conversation goes on in a new one."""
-        if (event := self._up.get(name)) is not None:
-            (event.set if up else event.clear)()
-        if name != "room":
-            return
-        if up:
-            self._in_background(self._carry_out(self._machine.room_came()))
-        else:
-            if self._joining is not None:
-                self._joining.cancel()
-                self._joining = None
-            self._machine.room_went()
-            self._publish_soon()
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        self.spawn(work, "effects")
+    def _stop_waiting_for_room(self) -> None:
+        self._waits_for_room = False
+        self._publish_soon()
 
     def _publish_soon(self) -> None:
         """Once for all changes of one turn of the loop."""
-        if not self._publishing:
+        if not (self._publishing or self._waits_for_room):
             self._publishing = True
-            asyncio.get_running_loop().call_soon(self._publish)
+            self._loop.call_soon(self._publish)
 
     def _publish(self) -> None:
         self._publishing = False
         machine = self._machine
-        self.publish_state(
-            SessionState(
-                conversation=machine.conversation,
-                is_connected=machine.is_on,
-                connection_state=machine.connection_state,
-                agent=machine.agent,
-                muted=self._muted,
-                room_name=self._room_name,
-                error=machine.error,
-            )
+        state = SessionState(
+            conversation=machine.conversation,
+            is_connected=machine.is_on,
+            connection_state=machine.connection_state,
+            agent=machine.agent,
+            muted=self._muted,
+            room_name=self._work.room_name,
+            error=machine.error,
         )
+        if state != self._said:
+            self._said = state
+            self.publish_state(state)
+
+
+def _boottime() -> float:
+    """Seconds that go on while the machine sleeps, the same in all processes."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _own_identity() -> str:

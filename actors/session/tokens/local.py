@@ -5,7 +5,7 @@ import datetime
 
 from .source import ConnectionDetails, TokenError, TokenRequest
 
-_LIFETIME = datetime.timedelta(minutes=10)
+LIFETIME = datetime.timedelta(minutes=10)
 """A token is only needed to join; the server renews it for as long as one stays."""
 
 
@@ -22,9 +22,12 @@ class LocalTokens:
         try:
             # In a thread, because the first call imports the library (half a second).
             token = await asyncio.to_thread(self._sign, request)
-        except ValueError as cause:
-            raise TokenError("the token cannot be signed with this API key") from cause
-        return ConnectionDetails(self._url, token)
+        except Exception as cause:
+            # Anything the library finds wrong with a key; its own words might hold the key.
+            raise TokenError(
+                f"no token can be signed with this API key and secret: {type(cause).__name__}"
+            ) from None
+        return ConnectionDetails(self._url, token, request.room_name, request.name)
 
     def _sign(self, request: TokenRequest) -> str:
         from livekit import api
@@ -32,7 +35,10 @@ class LocalTokens:
         token = (
             api.AccessToken(self._api_key, self._api_secret)
             .with_identity(request.identity)
-            .with_ttl(_LIFETIME)
+            .with_name(request.name)
+            .with_metadata(request.metadata)
+            .with_attributes(dict(request.attributes))
+            .with_ttl(LIFETIME)
             .with_grants(
                 api.VideoGrants(
                     room_join=True,

@@ -1,5 +1,6 @@
 """What a token source is asked and what it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,12 +11,18 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """One join of one room."""
+    """One join of one room. Empty: left to the source."""
 
-    room_name: str
-    identity: str
+    room_name: str = ""
+    identity: str = ""
     agent_name: str = ""
     agent_metadata: str = ""
+    name: str = ""
+    """Of the participant, for people."""
+    metadata: str = ""
+    """Of the participant."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Of the participant."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,10 @@ class ConnectionDetails:
 
     url: str
     token: str = field(repr=False)
+    room_name: str = ""
+    """Of the room that the token is for, when the source says so."""
+    name: str = ""
+    """Of the participant, likewise."""
 
 
 class TokenSource(Protocol):

@@ -1,0 +1,232 @@
+"""The machine's wishes carried out, one after the other: asking audio and room, fetching tokens."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import uuid
+from collections.abc import Coroutine, Iterable
+from typing import Any, Protocol
+
+from actors.messages import (
+    DiscardBuffer,
+    JoinRoom,
+    LeaveRoom,
+    Message,
+    StartRecording,
+    StopRecording,
+)
+from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
+from actors.settings import Settings
+
+from .effects import (
+    ArmTimer,
+    CancelTimer,
+    Discard,
+    Effect,
+    Join,
+    Leave,
+    StartRecorder,
+    StopRecorder,
+)
+from .machine import Machine
+from .tokens import TokenError, TokenRequest, TokenSource
+
+log = logging.getLogger(__name__)
+
+ROOM, AUDIO = "room", "audio"
+JOIN_S = 20.0
+"""A connect that takes longer is taken for wedged; the SDK itself tries for about 15 s."""
+LEAVE_S = 8.0
+"""Longer than the room gives the SDK."""
+RECORDER_S = 3.0
+ORDER_S = 5.0
+AGAIN_S = 0.05
+"""Between asking a process that has just died and asking again; it is back within about this."""
+
+
+class Session(Protocol):
+    """What is needed of the session's process."""
+
+    settings: Settings
+
+    async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
+        """As of an actor."""
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        """As of an actor."""
+
+    def do(self, effects: list[Effect]) -> None:
+        """The machine has moved."""
+
+
+class Work:
+    """Of one session process. ``identity``: to join under.
+
+    That a process has died is no answer: it is asked again until it is back, or time is up.
+    """
+
+    def __init__(
+        self, session: Session, machine: Machine, tokens: TokenSource, identity: str
+    ) -> None:
+        self._session = session
+        self._machine = machine
+        self._tokens = tokens
+        self._identity = identity
+        self._queue: asyncio.Queue[Effect | asyncio.Future[None]] = asyncio.Queue()
+        self._joining: asyncio.Task[None] | None = None
+        self._is_back = {ROOM: asyncio.Event(), AUDIO: asyncio.Event()}
+        self._down: set[str] = set()
+        self.room_name = ""
+        """Of the conversation's room."""
+        self.refusal: OrderFailed | None = None
+        """Why the recorder of this conversation could not be started."""
+
+    def begin(self) -> None:
+        """A new conversation."""
+        self.refusal = None
+        self._take_new_room()
+
+    def queue(self, effects: Iterable[Effect]) -> None:
+        """Carry these out when those before them are."""
+        for effect in effects:
+            if not isinstance(effect, ArmTimer | CancelTimer):  # the session's own
+                self._queue.put_nowait(effect)
+
+    async def done(self) -> None:
+        """Return when all that is queued by now is carried out (a join: is under way)."""
+        marker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(marker)
+        await marker
+
+    async def run(self) -> None:
+        """Runs for the life of the process."""
+        while True:
+            match await self._queue.get():
+                case StartRecorder(resume=resume):
+                    await self._start_recorder(resume=resume)
+                case Join(delay_s=delay_s):
+                    self._cancel_join()
+                    self._joining = self._session.spawn(self._join(delay_s), "join")
+                case Leave():
+                    self._cancel_join()
+                    await self._order(ROOM, LeaveRoom(), LEAVE_S)
+                case Discard():
+                    await self._order(ROOM, DiscardBuffer())
+                case StopRecorder():
+                    await self._order(AUDIO, StopRecording())
+                case asyncio.Future() as marker if not marker.done():
+                    marker.set_result(None)
+
+    @property
+    def is_alone(self) -> bool:
+        """Neither room nor audio is there."""
+        return {ROOM, AUDIO} <= self._down
+
+    def peer(self, name: str, *, up: bool) -> None:
+        """A process has died or is back."""
+        if not up:
+            self._down.add(name)
+            return
+        self._down.discard(name)
+        if name in self._is_back:
+            self._is_back[name].set()
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _take_new_room(self) -> None:
+        """A room whose agent has gone is not used again, unless the operator has named one."""
+        named = self._session.settings.livekit.room_name
+        self.room_name = named or f"callpoint-{uuid.uuid4().hex[:12]}"
+
+    async def _order(self, to: str, order: Message, timeout_s: float = ORDER_S) -> None:
+        """Something is to end. Whoever is dead has ended it, or will show that he has not."""
+        if to in self._down:
+            return
+        try:
+            await self._session.ask(to, order, timeout_s)
+        except OrderFailed as failed:
+            log.warning("order not carried out", extra={"to": to, "code": failed.code})
+
+    async def _start_recorder(self, *, resume: bool) -> None:
+        conversation = self._machine.conversation
+        try:
+            await self._insist(AUDIO, StartRecording(conversation, resume), RECORDER_S)
+        except OrderFailed as failed:
+            self.refusal = OrderFailed("media", failed.reason, failed.remedy)
+            self._session.do(self._machine.recorder_failed(conversation, failed.reason))
+        else:
+            self._session.do(self._machine.recorder_started(conversation))
+
+    async def _join(self, delay_s: float) -> None:
+        conversation, chance = self._machine.conversation, random.random()  # noqa: S311
+        await asyncio.sleep(delay_s)
+        try:
+            await self._insist(ROOM, await self._order_to_join(conversation), JOIN_S)
+        except (TokenError, OrderFailed) as error:
+            log.warning("join failed", extra={"cause": type(error).__name__})
+            wedged = isinstance(error, NoAnswer)
+            self._session.do(
+                self._machine.join_failed(conversation, str(error), chance, wedged=wedged)
+            )
+        else:
+            self._session.do(self._machine.joined(conversation, chance))
+
+    async def _order_to_join(self, conversation: str) -> JoinRoom:
+        if self._machine.agent.error == "left":
+            self._take_new_room()
+        livekit = self._session.settings.livekit
+        details = await self._tokens.fetch(
+            TokenRequest(self.room_name, self._identity, livekit.agent_name, livekit.agent_metadata)
+        )
+        return JoinRoom(
+            conversation,
+            details.url,
+            details.token,
+            microphone=True,
+            preconnect=self._session.settings.session.pre_connect_audio,
+            room_name=self.room_name,
+            identity=self._identity,
+        )
+
+    async def _insist(self, to: str, order: Message, within_s: float) -> None:
+        """Ask, and ask again while nobody is there or it is busy ending, and when it is back: what
+        a dead process was asked just before that was known is lost. Raises ``OrderFailed``.
+        """
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + within_s
+        is_back = self._is_back[to]
+        while True:
+            is_back.clear()
+            try:
+                if await _first(
+                    self._session.ask(to, order, max(AGAIN_S, give_up - loop.time())), is_back
+                ):
+                    return
+            except OrderFailed as failed:
+                passes = isinstance(failed, Unreachable) or failed.code == "busy"
+                if not passes or loop.time() > give_up:
+                    raise
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN_S):
+                        await is_back.wait()
+
+    def _cancel_join(self) -> None:
+        if self._joining is not None:
+            self._joining.cancel()
+            self._joining = None
+
+
+async def _first(asking: Coroutine[Any, Any, Message], event: asyncio.Event) -> bool:
+    """Wait for the answer, unless the event comes first; raises what the asking does."""
+    answer, waiting = asyncio.ensure_future(asking), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({answer, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            return False
+        answer.result()
+        return True
+    finally:
+        waiting.cancel()
+        answer.cancel()
+        await asyncio.gather(answer, waiting, return_exceptions=True)

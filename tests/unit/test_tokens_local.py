@@ -1,0 +1,113 @@
+"""Tokens signed here, and those of the practice room: their claims."""
+
+import asyncio
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from actors.session.tokens import ConnectionDetails, TokenError, TokenRequest
+from actors.session.tokens.local import LIFETIME, LocalTokens
+from actors.session.tokens.practice import PracticeTokens
+
+pytestmark = pytest.mark.unit
+
+URL = "ws://127.0.0.1:7880"
+KEY, SECRET = "APIkey", "a-secret-of-at-least-32-characters"
+
+
+def _fetch(request: TokenRequest, key: str = KEY, secret: str = SECRET) -> ConnectionDetails:
+    return asyncio.run(LocalTokens(URL, key, secret).fetch(request))
+
+
+def _claims(details: ConnectionDetails) -> dict[str, Any]:
+    claims = jwt.decode(details.token, SECRET, algorithms=["HS256"])
+    assert isinstance(claims, dict)
+    return claims
+
+
+def test_it_is_signed_with_the_secret_for_the_room_and_the_identity() -> None:
+    details = _fetch(TokenRequest("room-1", "terminal-1"))
+    assert details.url == URL
+    claims = _claims(details)
+    assert (claims["iss"], claims["sub"]) == (KEY, "terminal-1")
+    granted = {grant: value for grant, value in claims["video"].items() if value}
+    assert granted == {
+        "roomJoin": True,
+        "room": "room-1",
+        "canPublish": True,
+        "canSubscribe": True,
+        "canPublishData": True,
+        "canUpdateOwnMetadata": True,
+    }
+
+
+def test_another_secret_does_not_verify_it() -> None:
+    details = _fetch(TokenRequest("room-1", "terminal-1"))
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(details.token, SECRET[::-1], algorithms=["HS256"])
+
+
+def test_it_lives_as_long_as_a_join_may_take_and_no_longer() -> None:
+    before = time.time()
+    claims = _claims(_fetch(TokenRequest("room-1", "terminal-1")))
+    after = time.time()
+    lifetime = LIFETIME.total_seconds()
+    assert lifetime <= 600
+    assert int(before + lifetime) <= claims["exp"] <= after + lifetime
+    assert claims["nbf"] <= after
+
+
+def test_every_join_gets_a_token_of_its_own_age() -> None:
+    source = LocalTokens(URL, KEY, SECRET)
+    first, second = (asyncio.run(source.fetch(TokenRequest(name, "t"))) for name in "ab")
+    assert (_claims(first)["video"]["room"], _claims(second)["video"]["room"]) == ("a", "b")
+
+
+def test_it_dispatches_the_agent_with_its_metadata() -> None:
+    claims = _claims(_fetch(TokenRequest("room-1", "terminal-1", "my-agent", '{"desk": 4}')))
+    (agent,) = claims["roomConfig"]["agents"]
+    assert (agent["agentName"], agent["metadata"]) == ("my-agent", '{"desk": 4}')
+
+
+def test_without_an_agents_name_nobody_is_dispatched() -> None:
+    claims = _claims(_fetch(TokenRequest("room-1", "terminal-1", "", "for nobody")))
+    assert "roomConfig" not in claims
+
+
+def test_the_participants_name_metadata_and_attributes() -> None:
+    request = TokenRequest("r", "t", name="Platform 4", metadata="m", attributes={"floor": "2"})
+    claims = _claims(_fetch(request))
+    assert (claims["name"], claims["metadata"]) == ("Platform 4", "m")
+    assert claims["attributes"] == {"floor": "2"}
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [("", SECRET), (KEY, ""), (KEY, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----")],
+)
+def test_a_key_of_no_use_is_told_and_not_shown(
+    key: str, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TokenError, match="no token can be signed") as failed:
+        _fetch(TokenRequest("r", "t"), key, secret)
+    assert "AAAA" not in repr(failed.value)
+    assert failed.value.__suppress_context__, "the library's own words are not shown"
+
+
+def test_neither_key_nor_secret_is_in_the_repr() -> None:
+    source = LocalTokens(URL, KEY, SECRET)
+    assert SECRET not in repr(source)
+    assert SECRET not in repr(asyncio.run(source.fetch(TokenRequest("r", "t"))))
+
+
+def test_the_practice_rooms_token_says_who_is_to_join_what() -> None:
+    details = asyncio.run(PracticeTokens().fetch(TokenRequest("room-1", "terminal-1")))
+    assert details.url == ""
+    claims = jwt.decode(details.token, options={"verify_signature": False})
+    assert claims["sub"] == "terminal-1"
+    assert claims["video"] == {"roomJoin": True, "room": "room-1"}
+    assert jwt.get_unverified_header(details.token)["alg"] == "none"
