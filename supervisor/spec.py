@@ -76,7 +76,7 @@ BUILT_IN = (
         "session",
         "actors.session.process:SessionActor",
         rules=_USUAL,
-        reads=("livekit", "session"),
+        reads=("audio", "livekit", "session"),
     ),
     ActorSpec(
         "audio",

@@ -23,6 +23,13 @@ class Join:
     """
 
     delay_s: float = 0.0
+    elsewhere: bool = False
+    """In a new room, to which the conversation moves when the delay is over."""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """Give up a move to another room whose delay is not over: the agent is back."""
 
 
 @dataclass(frozen=True)
@@ -47,4 +54,4 @@ class CancelTimer:
     """The agent need not be waited for any more."""
 
 
-Effect = StartRecorder | StopRecorder | Join | Leave | Discard | ArmTimer | CancelTimer
+Effect = StartRecorder | StopRecorder | Join | Stay | Leave | Discard | ArmTimer | CancelTimer

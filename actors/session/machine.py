@@ -17,7 +17,8 @@ from actors.messages import (
     SessionError,
 )
 
-from .agent import view_of
+from .agent import find_agent, is_conversing, view_of
+from .dispatch import Redispatch
 from .effects import Discard, Effect, Join, Leave, StartRecorder, StopRecorder
 from .standing import Standing
 from .watch import AgentWatch
@@ -37,7 +38,8 @@ def rejoin_delay(attempt: int, chance: float) -> float:
 
 
 class Machine:
-    """One session. ``timeout_s`` None: the agent is waited for without end.
+    """One session. ``timeout_s`` None: the agent is waited for without end. ``redispatch``: one
+    that does not come or is lost is called again, into another room.
 
     ``standing``: of the process before this one; None: it is not known what that did, and a room
     that is joined is taken over.
@@ -48,9 +50,11 @@ class Machine:
         *,
         pre_connect_audio: bool,
         timeout_s: float | None,
+        redispatch: bool = True,
         standing: Standing | None = None,
     ) -> None:
         self._pre_connect = pre_connect_audio
+        self._dispatch = Redispatch(wanted=redispatch)
         self._timeout_s = timeout_s
         self._is_unknown = standing is None
         self._recall(standing or Standing())
@@ -68,6 +72,8 @@ class Machine:
         self.connection_state: ConnectionState = "disconnected"
         if standing.is_on:
             self.connection_state = self._pending
+        self._dispatch.end()
+        self._is_abandoned = standing.moving
         self._is_recalled = standing.is_on
         self._room = RoomState(self.conversation, "disconnected")
         self._is_there = self._was_there = self._heard_of_room = False
@@ -111,6 +117,7 @@ class Machine:
             self._watch.is_waiting,
             self._watch.failure,
             self.error,
+            self._dispatch.is_moving or self._is_abandoned,
         )
 
     # -- orders ----------------------------------------------------------------------------------
@@ -130,7 +137,12 @@ class Machine:
         if not self.is_on:
             return []
         effects: list[Effect] = self._record(resume=True) if self._should_record else []
-        return [*effects, Discard()] if self._watch.failure == "timeout" else effects
+        if self._watch.failure == "timeout":
+            effects.append(Discard())
+        if self._is_abandoned:
+            self._is_abandoned = False
+            effects += self._dispatch.call(0.0)
+        return effects
 
     def end(self) -> list[Effect]:
         """End; nothing when none is on."""
@@ -191,6 +203,12 @@ class Machine:
 
     # -- the room --------------------------------------------------------------------------------
 
+    def departs(self, conversation: str) -> None:
+        """The delay of a join is over; if it is a move, what ends now is the room before."""
+        if self._about(conversation):
+            self._is_joining, self._was_there = True, False
+            self._dispatch.departed()
+
     def joined(self, conversation: str, chance: float) -> list[Effect]:
         """The room has answered; its snapshots say how it stands, before that or after."""
         if not self._about(conversation):
@@ -209,7 +227,10 @@ class Machine:
             return []
         self._is_joining = False
         if self._is_there and not wedged:
-            return []  # it was asked for once too often
+            if not self._dispatch.is_moving:
+                return []  # it was asked for once too often
+            self._dispatch.failed()
+            return self._dispatch.call(chance)
         if not self._stood:
             self.error = SessionError("connection", reason)
             return self._disconnect()
@@ -225,8 +246,12 @@ class Machine:
             return self._rejoin(chance)
         match room.connection_state:
             case "connected":
-                return self._connected(room, now)
+                return self._connected(room, chance, now)
+            case "disconnected" if room.ended == "closed":
+                return self._disconnect()  # an agent hangs up by closing the room
             case "disconnected":
+                if room.ended == "replaced":
+                    self.error = SessionError("connection", room.error)
                 self._lose(now)
                 self._keep_agent(room)
                 return self._rejoin(chance)
@@ -245,9 +270,11 @@ class Machine:
         self.connection_state = self._pending
         return self._join() if self._may_join and not self._is_joining else []
 
-    def agent_timed_out(self) -> list[Effect]:
+    def agent_timed_out(self, chance: float) -> list[Effect]:
         """The armed timer has fired."""
-        return [Discard()] if self._watch.timed_out(self._room.participants) else []
+        if not self._watch.timed_out(self._room.participants):
+            return []
+        return [Discard(), *self._dispatch.call(chance)]
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -273,7 +300,7 @@ class Machine:
 
     def _join(self, delay_s: float = 0.0) -> list[Effect]:
         self._is_joining, self._was_there = True, False
-        return [Join(delay_s)]
+        return [Join(delay_s, elsewhere=self._dispatch.is_moving)]
 
     def _rejoin(self, chance: float) -> list[Effect]:
         """The room has nothing of ours: join, unless that is under way or not yet its time."""
@@ -319,10 +346,11 @@ class Machine:
             participants=room.participants or self._room.participants,
         )
 
-    def _connected(self, room: RoomState, now: float) -> list[Effect]:
+    def _connected(self, room: RoomState, chance: float, now: float) -> list[Effect]:
         first, self._stood = not self._stood, True
         self._may_join = True
-        if self.connection_state != "connected":
+        is_new = self.connection_state != "connected"
+        if is_new:
             self._connected_at = now
         self.connection_state = "connected"
         self._is_there = self._was_there = True
@@ -330,6 +358,19 @@ class Machine:
         effects: list[Effect] = []
         if first and not self._pre_connect:
             effects += self._record(resume=False)
-        if first:
+        if arrived := is_new and self._dispatch.arrived():
+            self._watch.had_agent = False  # in this room there was none
+        if first or arrived:
             effects += self._watch.expect(room.participants)
-        return effects + self._watch.look(room.participants)
+        return [*effects, *self._look_for_agent(room, chance, is_new=is_new)]
+
+    def _look_for_agent(self, room: RoomState, chance: float, *, is_new: bool) -> list[Effect]:
+        had_agent = self._watch.had_agent
+        effects = self._watch.look(room.participants)
+        if (agent := find_agent(room.participants)) is None:
+            # One that is gone when we come back was lost as we were; who is seen to leave wants to.
+            is_lost = had_agent and (is_new or room.agent_lost)
+            return effects + (self._dispatch.call(chance) if is_lost else [])
+        if is_conversing(agent):
+            self._dispatch.agent_takes_part()
+        return effects + self._dispatch.agent_is_there()

@@ -68,6 +68,7 @@ class SessionActor(Actor):
         self._machine = Machine(
             pre_connect_audio=session.pre_connect_audio,
             timeout_s=None if timeout == "off" else timeout,
+            redispatch=session.redispatch,
             standing=None if is_unknown else memory.standing,
         )
         self._standing = self._machine.standing
@@ -243,7 +244,7 @@ class SessionActor(Actor):
 
     def _timed_out(self) -> None:
         self._disarm()
-        self.do(self._machine.agent_timed_out())
+        self.do(self._machine.agent_timed_out(random.random()))  # noqa: S311
 
     def later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
         """Do it beside the messages; a future of its answer."""

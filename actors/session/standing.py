@@ -17,3 +17,5 @@ class Standing(msgspec.Struct, frozen=True):
     """The agent's time is running."""
     failure: AgentError | None = None
     error: SessionError | None = None
+    moving: bool = False
+    """On its way to another room, because there is no agent in this one."""

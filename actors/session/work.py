@@ -27,6 +27,7 @@ from .effects import (
     Join,
     Leave,
     StartRecorder,
+    Stay,
     StopRecorder,
 )
 from .machine import Machine
@@ -41,6 +42,8 @@ LEAVE_S = 8.0
 """Longer than the room gives the SDK."""
 RECORDER_S = 3.0
 ORDER_S = 5.0
+ROOM_CLOSED_S = 30.0
+"""An empty room is closed by LiveKit's server after its departure timeout, 20 s by default."""
 AGAIN_S = 0.05
 """Between asking a process that has just died and asking again; it is back within about this."""
 
@@ -77,6 +80,7 @@ class Work:
         self._joining: asyncio.Task[None] | None = None
         self._is_back = {ROOM: asyncio.Event(), AUDIO: asyncio.Event()}
         self._down: set[str] = set()
+        self._may_stay = False
         self.room_name = ""
         """Of the conversation's room."""
         self.refusal: OrderFailed | None = None
@@ -105,9 +109,11 @@ class Work:
             match await self._queue.get():
                 case StartRecorder(resume=resume):
                     await self._start_recorder(resume=resume)
-                case Join(delay_s=delay_s):
+                case Join(delay_s=delay_s, elsewhere=elsewhere):
                     self._cancel_join()
-                    self._joining = self._session.spawn(self._join(delay_s), "join")
+                    self._joining = self._session.spawn(self._join(delay_s, elsewhere), "join")
+                case Stay() if self._may_stay:
+                    self._cancel_join()
                 case Leave():
                     self._cancel_join()
                     await self._order(ROOM, LeaveRoom(), LEAVE_S)
@@ -158,9 +164,15 @@ class Work:
         else:
             self._session.do(self._machine.recorder_started(conversation))
 
-    async def _join(self, delay_s: float) -> None:
+    async def _join(self, delay_s: float, elsewhere: bool) -> None:
         conversation, chance = self._machine.conversation, random.random()  # noqa: S311
+        self._may_stay = elsewhere
         await asyncio.sleep(delay_s)
+        self._may_stay = False
+        self._machine.departs(conversation)
+        if elsewhere:
+            log.info("no agent here: on to a new room")
+            await self._move()
         try:
             await self._insist(ROOM, await self._order_to_join(conversation), JOIN_S)
         except (TokenError, OrderFailed) as error:
@@ -171,6 +183,14 @@ class Work:
             )
         else:
             self._session.do(self._machine.joined(conversation, chance))
+
+    async def _move(self) -> None:
+        """A room with a name of the operator's is only made anew when it has been closed."""
+        before = self.room_name
+        self._take_new_room()
+        if self.room_name == before:
+            await self._order(ROOM, LeaveRoom(), LEAVE_S)
+            await asyncio.sleep(ROOM_CLOSED_S)
 
     async def _order_to_join(self, conversation: str) -> JoinRoom:
         if self._machine.agent.error == "left":

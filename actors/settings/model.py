@@ -63,6 +63,10 @@ class Session(Section, frozen=True):
     """Record from the first moment and send the agent what was said before it came."""
     agent_connect_timeout: PositiveSeconds | Literal["off"] = 20.0
     """Seconds the agent has to take part; then the agent is failed(timeout). "off": for ever."""
+    redispatch: bool = True
+    """An agent that does not come, or is lost without having left, is called again: the
+    conversation moves to a new room, soon and then ever more rarely. false: it stays where it
+    is."""
 
 
 class Audio(Section, frozen=True):

@@ -29,7 +29,7 @@ def test_the_same_config_asks_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("section", "restarted"),
     [
-        ({"audio": {"loop": True}}, ("audio", "room")),
+        ({"audio": {"loop": True}}, ("session", "audio", "room")),
         ({"livekit": {"room_name": "x"}}, ("session", "room")),
         ({"session": {"start": "boot"}}, ("session",)),
         ({"history": {"path": "/x"}}, ("history",)),

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.messages import AgentError, ConnectionState, Participant, RoomState, SessionError
 from actors.session.agent import ON_BEHALF_ATTRIBUTE, STATE_ATTRIBUTE
+from actors.session.dispatch import MAX_S
 from actors.session.effects import (
     ArmTimer,
     CancelTimer,
@@ -18,6 +19,7 @@ from actors.session.effects import (
     Join,
     Leave,
     StartRecorder,
+    Stay,
     StopRecorder,
 )
 from actors.session.machine import REJOIN_MAX_S, STABLE_S, Machine, rejoin_delay
@@ -47,7 +49,12 @@ class Talk:
     """A machine, with the arguments that most tests do not care for."""
 
     def __init__(self, **options: Any) -> None:
-        given_: dict[str, Any] = {"pre_connect_audio": True, "timeout_s": 20.0, "standing": OFF}
+        given_: dict[str, Any] = {
+            "pre_connect_audio": True,
+            "timeout_s": 20.0,
+            "redispatch": False,
+            "standing": OFF,
+        }
         self.machine = Machine(**{**given_, **options})
         self.now = 1000.0
 
@@ -171,7 +178,7 @@ def test_an_agent_that_is_already_talking_is_not_waited_for() -> None:
 def test_an_agent_not_conversing_by_then_has_failed(people: tuple[Participant, ...]) -> None:
     talk = Talk()
     talk.connect(*people)
-    assert talk.machine.agent_timed_out() == [Discard()]
+    assert talk.machine.agent_timed_out(0.0) == [Discard()]
     assert talk.life() == ("failed", None, "timeout")
     assert talk.machine.is_on
 
@@ -180,14 +187,14 @@ def test_the_timeout_is_cancelled_when_the_agent_converses() -> None:
     talk = Talk()
     talk.connect(_agent("initializing"))
     assert talk.room("connected", _agent("thinking")) == [CancelTimer()]
-    assert talk.machine.agent_timed_out() == [], "a timer that fired just before"
+    assert talk.machine.agent_timed_out(0.0) == [], "a timer that fired just before"
     assert talk.life() == ("connected", "thinking", None)
 
 
 def test_a_late_agent_recovers_the_session_and_clears_the_failure() -> None:
     talk = Talk()
     talk.connect()
-    talk.machine.agent_timed_out()
+    talk.machine.agent_timed_out(0.0)
     talk.room("connected", _agent("initializing"))
     assert talk.life() == ("connected", "initializing", None)
 
@@ -195,7 +202,7 @@ def test_a_late_agent_recovers_the_session_and_clears_the_failure() -> None:
 def test_a_slow_agent_recovers_when_it_takes_part() -> None:
     talk = Talk()
     talk.connect(_agent("initializing"))
-    talk.machine.agent_timed_out()
+    talk.machine.agent_timed_out(0.0)
     talk.room("connected", _agent("initializing"))
     assert talk.life() == ("failed", None, "timeout"), "not overwritten by the next room event"
     talk.room("connected", _agent("listening"))
@@ -214,7 +221,7 @@ def test_an_agent_that_was_present_and_vanishes_has_failed_also_if_only_idle(
     effects = talk.room("connected")
     assert talk.life() == ("failed", None, "left")
     assert effects in ([], [CancelTimer()])
-    assert talk.machine.agent_timed_out() == []
+    assert talk.machine.agent_timed_out(0.0) == []
     assert talk.life() == ("failed", None, "left")
 
 
@@ -259,7 +266,7 @@ def test_while_reconnecting_the_agent_is_as_it_was_last_seen() -> None:
 def test_dismiss_error_clears_only_that_never_the_agents_failure() -> None:
     talk = Talk()
     talk.connect()
-    talk.machine.agent_timed_out()
+    talk.machine.agent_timed_out(0.0)
     talk.machine.fail("sender", "not sent")
     talk.machine.dismiss_error()
     assert talk.machine.error is None
@@ -548,14 +555,14 @@ def test_killed_while_the_agent_was_waited_for() -> None:
     next_ = _successor(talk)
     assert next_.machine.standing.waiting, "whoever holds the timer arms the rest of it"
     assert next_.room("connected") == []
-    assert next_.machine.agent_timed_out() == [Discard()]
+    assert next_.machine.agent_timed_out(0.0) == [Discard()]
     assert next_.life() == ("failed", None, "timeout")
 
 
 def test_killed_after_a_failure_which_stays() -> None:
     talk = Talk()
     talk.connect()
-    talk.machine.agent_timed_out()
+    talk.machine.agent_timed_out(0.0)
     talk.machine.fail("sender", "not sent")
     next_ = _successor(talk)
     assert next_.machine.resume() == [StartRecorder(resume=True), Discard()]
@@ -647,9 +654,15 @@ class AnyOrder(RuleBasedStateMachine):
     pre_connect: bool
     timeout_s: float | None
 
-    @initialize(pre_connect=st.booleans(), timeout_s=st.sampled_from([None, 20.0]))
-    def begin(self, pre_connect: bool, timeout_s: float | None) -> None:
+    @initialize(
+        pre_connect=st.booleans(),
+        timeout_s=st.sampled_from([None, 20.0]),
+        redispatch=st.booleans(),
+    )
+    def begin(self, pre_connect: bool, timeout_s: float | None, redispatch: bool) -> None:
         self.pre_connect, self.timeout_s = pre_connect, timeout_s
+        self.redispatch = redispatch
+        self.moving = False
         self.armed = False
         self.recording = False
         self.joining = False
@@ -660,7 +673,10 @@ class AnyOrder(RuleBasedStateMachine):
 
     def make(self, standing: Standing | None) -> Machine:
         return Machine(
-            pre_connect_audio=self.pre_connect, timeout_s=self.timeout_s, standing=standing
+            pre_connect_audio=self.pre_connect,
+            timeout_s=self.timeout_s,
+            redispatch=self.redispatch,
+            standing=standing,
         )
 
     def do(self, effects: list[Effect]) -> None:
@@ -676,13 +692,22 @@ class AnyOrder(RuleBasedStateMachine):
                     assert self.machine.is_on
                 case StopRecorder():
                     assert not self.machine.is_on
-                case Join(delay_s=delay_s):
+                case Join(delay_s=delay_s, elsewhere=True) if not self.joining:
+                    assert self.machine.is_on
+                    assert self.redispatch
+                    assert 0.0 <= delay_s <= MAX_S
+                    self.moving = True
+                case Join(delay_s=delay_s, elsewhere=elsewhere):
                     assert self.machine.is_on
                     assert not self.joining, "a join is under way"
                     assert 0.0 <= delay_s <= REJOIN_MAX_S
+                    assert elsewhere == self.moving, "a move is forgotten"
                     self.joining, self.has_word = True, False
+                case Stay():
+                    assert self.moving
+                    self.moving = False
                 case Leave():
-                    self.joining = False
+                    self.joining = self.moving = False
                 case Discard():
                     assert self.machine.agent.error == "timeout"
 
@@ -729,6 +754,13 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def audio_came(self) -> None:
         self.do(self.machine.audio_came())
+
+    @precondition(lambda self: self.moving)
+    @rule()
+    def departs(self) -> None:
+        """The delay of the move is over."""
+        self.machine.departs(self.machine.conversation)
+        self.joining, self.moving, self.has_word = True, False, False
 
     @rule(conversation=st.sampled_from(CONVERSATIONS), chance=st.floats(0.0, 1.0))
     def joined(self, conversation: str, chance: float) -> None:
@@ -780,7 +812,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def agent_timed_out(self) -> None:
         self.armed = False
-        self.do(self.machine.agent_timed_out())
+        self.do(self.machine.agent_timed_out(0.0))
 
     @rule(kind=st.sampled_from(["sender", "receiver"]))
     def fail(self, kind: Any) -> None:
@@ -795,7 +827,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(forgets=st.booleans())
     def killed(self, forgets: bool) -> None:
         standing = self.machine.standing
-        self.joining = self.is_there = self.has_word = False
+        self.joining = self.is_there = self.has_word = self.moving = False
         if forgets:  # its file is gone too
             self.armed, self.failure = False, None
             self.machine = self.make(None)
@@ -845,7 +877,8 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.machine.is_on
             assert self.machine.standing.stood
             assert self.timeout_s is not None
-            assert self.machine.agent.error is None
+            # In the room that one has moved to, the failure stays until an agent is there.
+            assert self.machine.agent.error is None or self.redispatch
 
     @invariant()
     def failure_stays_until_an_agent_is_there_or_the_session_ends(self) -> None:
