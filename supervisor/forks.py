@@ -31,7 +31,11 @@ _CONTEXT = multiprocess.get_context("forkserver")
 SIGNED = struct.Struct("q")
 """What the server tells: the pid, later the exit code."""
 
+PRELOAD = "CALLPOINT_PRELOAD"
+"""Environment variable that tells the server what else to import."""
+
 _holders = 0
+_modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,14 @@ class Birth:
     payload: bytes
 
 
-def hold() -> None:
-    """Have a server running; the preload (half a second) goes on in the background.
+def hold(modules: tuple[str, ...] = ()) -> None:
+    """Have a server running; the preload (half a second) goes on in the background. ``modules``:
+    what it imports beside the usual, if it is not running yet.
 
     Raises ``OSError``.
     """
-    global _holders
+    global _holders, _modules
+    _modules = _modules if _holders else modules
     _CONTEXT.set_forkserver_preload(["supervisor.preload"])
     ensure()
     _holders += 1
@@ -134,17 +140,18 @@ def _surroundings() -> Iterator[None]:
     """Hide ``__main__``: multiprocess would run it again in every child, with all it imports. And
     mark what is started, so that it can be found when all else fails.
     """
-    main, mark = sys.modules["__main__"], os.environ.get(kin.MARK)
+    main, environ = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = types.ModuleType("__main__")
     os.environ[kin.MARK] = kin.identity(os.getpid())
+    os.environ[PRELOAD] = " ".join(_modules)
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        if mark is None:
-            del os.environ[kin.MARK]
-        else:
-            os.environ[kin.MARK] = mark
+        for name in (kin.MARK, PRELOAD):
+            os.environ.pop(name)
+            if name in environ:
+                os.environ[name] = environ[name]
 
 
 def _stop() -> None:

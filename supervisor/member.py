@@ -274,7 +274,6 @@ class Member:
             last = f": {child.output.last_line}" if child and not self.is_actor else ""
             self._fail(f"ended before it was ready ({death}){last}", "the log says more")
             death = Death("start failed", f"start failed ({death})")
-        self.last_exit = str(death)
         self._over.set()
         self._on_death(self, death, ran_s)
 

@@ -17,7 +17,7 @@ from .control import Control
 from .rundir import RuntimeDir
 from .server_watch import ServerWatch
 from .sink import Sink
-from .spec import Spec, tree_of
+from .spec import Spec, preloadable, tree_of
 from .tree import Tree
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Terminal:
         self._sink = self._given_sink or Sink(self._log_file)
         if self._given_sink is None:
             opened.callback(self._sink.close)
-        forks.hold()
+        forks.hold(preloadable(self._specs))
         opened.callback(forks.let_go)
         opened.callback(ServerWatch().close)
         self._bus = Bus(self._path)

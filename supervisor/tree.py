@@ -262,7 +262,8 @@ class Tree:
         self._advance(unit)
 
     def _on_death(self, member: Member, death: Death, ran_s: float) -> None:
-        self._watch.gone(member)
+        death = self._watch.gone(member, death)
+        member.last_exit = str(death)
         if member.is_actor:
             self._announce(member, ActorDown(member.name, member.incarnation, str(death)))
         if self._stopping:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from dataclasses import dataclass, field
 
@@ -10,10 +11,10 @@ from actors.settings.supervision import Supervisor as Policy
 
 from .ceiling import Ceiling, Load, Measure
 from .complaint import Complaint
-from .death import Death
+from .death import Death, by_exit
 from .member import Member
 from .pulse import Pulses, Slow, Stuck
-from .usage import usage_of
+from .usage import KernelKills, usage_of
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Watch:
         self._pulses = Pulses(policy.slow_after, _suspended_s())
         self._watched: dict[str, _Watched] = {}
         self._running: set[str] = set()
+        self._kernel_kills = KernelKills()
         self._look_timer: asyncio.TimerHandle | None = None
         self._measure_timer: asyncio.TimerHandle | None = None
 
@@ -83,10 +85,13 @@ class Watch:
             self._arm_look()
         self._arm_measure()
 
-    def gone(self, member: Member) -> None:
-        """It has ended."""
+    def gone(self, member: Member, death: Death) -> Death:
+        """It has ended; returns how, as far as more is known of it here."""
         self._running.discard(member.name)
         self._pulses.gone(member.name)
+        if death == by_exit(-signal.SIGKILL) and self._kernel_kills.look():
+            return Death("memory", "memory, killed by the kernel")
+        return death
 
     def beat(self, member: Member, beat: Heartbeat) -> None:
         """It was heard."""
@@ -154,6 +159,7 @@ class Watch:
 
     def _measure(self) -> None:
         self._measure_timer = None
+        self._kernel_kills.look()
         now = self._loop.time()
         for name in list(self._running):
             watched = self._watched[name]
