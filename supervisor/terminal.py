@@ -105,7 +105,6 @@ class Terminal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._control.state = "stopping"
         await self._control.close()
         await self._tree.stop()
         self._opened.close()
@@ -121,6 +120,8 @@ class Terminal:
         """
         if self._reread is None:
             return Failed("no-config", "this terminal was not started from a config file")
+        if self._control.state != "running":
+            return Failed("busy", f"the terminal is {self._control.state}", "try again in a moment")
         try:
             settings = self._reread()
         except SettingsError as refused:

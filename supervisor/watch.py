@@ -31,8 +31,8 @@ class _Watched:
     cpu: Ceiling
     load: Load = field(default_factory=Load)
     health: str = "ok"
-    quiet: bool = True
-    """A restart now would disturb nobody, says its last heartbeat; programs send none."""
+    quiet: bool = False
+    """A restart now would disturb nobody. An actor's last heartbeat says so; a program cannot."""
 
 
 def heartbeat_of(policy: Policy) -> float:
@@ -74,7 +74,7 @@ class Watch:
                 Ceiling(*rules.memory_mib),
                 Ceiling(*rules.cpu_percent),
             )
-        watched.health, watched.quiet = "ok", True
+        watched.health, watched.quiet = "ok", not member.is_actor
         watched.complaint.started()
         for each in (watched.memory, watched.cpu, watched.load):
             each.restarted()
@@ -137,6 +137,12 @@ class Watch:
 
     def _look(self, due: float) -> None:
         self._look_timer = None
+        try:
+            self._judge_pulses(due)
+        finally:
+            self._arm_look()
+
+    def _judge_pulses(self, due: float) -> None:
         now = self._loop.time()
         for found in self._pulses.look(now, late_s=now - due, suspended_s=_suspended_s()):
             member = self._watched[found.name].member
@@ -147,7 +153,6 @@ class Watch:
                 case Stuck():
                     log.error("actor stuck", extra={"actor": found.name, "silent_s": silent_s})
                     member.kill(Death("hang", f"hang, no heartbeat for {silent_s:g} s"))
-        self._arm_look()
 
     # -- memory and processor --------------------------------------------------------------------
 
@@ -159,6 +164,12 @@ class Watch:
 
     def _measure(self) -> None:
         self._measure_timer = None
+        try:
+            self._judge_usage()
+        finally:
+            self._arm_measure()
+
+    def _judge_usage(self) -> None:
         self._kernel_kills.look()
         now = self._loop.time()
         for name in list(self._running):
@@ -171,7 +182,6 @@ class Watch:
             if (percent := watched.load.sample(now, usage.cpu_s)) is not None:
                 doom = Death("cpu", f"cpu {percent:.0f} %")
                 self._judge(watched, watched.cpu.judge(percent), doom)
-        self._arm_measure()
 
     def _judge(self, watched: _Watched, measure: Measure, doom: Death) -> None:
         member = watched.member

@@ -13,6 +13,7 @@ import pytest
 
 from actors.messages import Done, Failed, GetStatus, Reload, RestartActor, Status
 from supervisor import exits
+from supervisor.spec import Rules
 from tests.children import DEADLINE_S
 from tests.supervised import fork_server, order, puppet, running, stage
 
@@ -186,5 +187,20 @@ def test_a_reload_is_a_second_chance_for_what_waits(runtime_dir: Path) -> None:
             pid = on.pid("spare")
             assert await order(runtime_dir, RestartActor("spare")) == Done()
             assert on.pid("spare") != pid, "and it can still be restarted"
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_in_the_middle_of_a_groups_restart_loses_nobody(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        members = [puppet(name, rules=Rules(group="g")) for name in "abc"]
+        async with stage(runtime_dir, *members, groups={"g": "one_for_all"}) as on:
+            before = {name: on.pid(name) for name in "abc"}
+            os.kill(before["a"], signal.SIGKILL)
+            await on.until(lambda now: now["c"].state == "stopping")
+            tree = on.terminal._tree
+            await tree.change(on.terminal._settings, [each.spec for each in tree.members.values()])
+            for name in "abc":
+                await on.until_back(before[name], name)
 
     asyncio.run(scenario())
