@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from actors.runtime.spec import ChildSpec
 from . import begin, family, forks
 from .death import Death, by_exit
 from .drain import Drain
+
+log = logging.getLogger(__name__)
 
 _STATUS_S = 0.2
 """After the death, for the fork server to tell the exit code; normally it is there already."""
@@ -73,16 +76,18 @@ class Child:
     # -- birth -----------------------------------------------------------------------------------
 
     def _ask(self, job: ChildSpec | begin.ProgramJob) -> forks.Birth:
-        self._hears, says = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._loop.add_reader(self._hears, self.hear)
         body: Callable[..., None] = begin.program
         if isinstance(job, ChildSpec):
             body = begin.actor
+        fds = [self.output.write_fd]
         try:
-            birth = forks.fork(self.name, body, job, fds=(self.output.write_fd, says))
+            self._hears, says = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            fds.append(says)
+            self._loop.add_reader(self._hears, self.hear)
+            birth = forks.fork(self.name, body, job, fds=tuple(fds))
         finally:
-            os.close(self.output.write_fd)
-            os.close(says)
+            for fd in fds:
+                os.close(fd)
         self._hand_over(birth.to_child, memoryview(birth.payload))
         return birth
 
@@ -127,6 +132,9 @@ class Child:
             await self._until_told(0)
             self._born(self._word(0))
             death = await self._end() if self.pid else _stillborn()
+        except Exception:
+            log.exception("child lost", extra={"actor": self.name})
+            death = by_exit(None)
         finally:
             self._forget()
         self.gone.set()
@@ -150,8 +158,13 @@ class Child:
             return
         self.pid = pid
         family.known.add(pid)
-        with contextlib.suppress(ProcessLookupError):  # dead already, and its parent has seen it
+        try:
             self._pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:  # dead already, and its parent has seen it
+            pass
+        except OSError:  # no descriptors left: what cannot be watched is not kept
+            kin.kill(pid)
+        else:
             if kin.parent_of(pid) != self._server:
                 os.close(self._pidfd)  # dead already, and another has its pid
                 self._pidfd = -1

@@ -31,6 +31,9 @@ _CONTEXT = multiprocess.get_context("forkserver")
 SIGNED = struct.Struct("q")
 """What the server tells: the pid, later the exit code."""
 
+_DESCRIPTORS = 5
+"""For one request: the connection and two pipes."""
+
 PRELOAD = "CALLPOINT_PRELOAD"
 """Environment variable that tells the server what else to import."""
 
@@ -103,10 +106,24 @@ def fork(name: str, body: Callable[..., None], *args: object, fds: tuple[int, ..
     with _surroundings():
         process = _CONTEXT.Process(target=_in_child, args=(body, *args), name=name)
         payload = _pickled(process)
+        _reserve(_DESCRIPTORS)
         told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
     os.set_blocking(told, False)
     os.set_blocking(to_child, False)
     return Birth(told, to_child, payload)
+
+
+def _reserve(count: int) -> None:
+    """Raises ``OSError`` if so many descriptors are not to be had: a request that breaks off in the
+    middle for want of one would end the server.
+    """
+    taken: list[int] = []
+    try:
+        while len(taken) < count:
+            taken.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for fd in taken:
+            os.close(fd)
 
 
 def _in_child(body: Callable[..., None], *args: object) -> None:

@@ -117,12 +117,14 @@ class Member:
         self.started_at = self._loop.time()
         self._work = work = self._kind_of_work(surroundings)
         self._deadline = Deadline(_BIRTH_S, self._not_born)
-        output = Drain(self.name, self._offer)
         mark = mark_of(self.name, self.incarnation)
+        output = None
         try:
+            output = Drain(self.name, self._offer)
             self.child = Child(self.name, work.job(mark), mark, output, self._born, self._dead)
         except OSError as error:  # the fork server has just died; or no memory, no descriptors
-            output.finish()
+            if output is not None:
+                output.finish()
             self._loop.call_soon(self._dead, Death("unborn", f"cannot fork: {error.strerror}"))
 
     def _kind_of_work(self, surroundings: Surroundings) -> Work:

@@ -93,9 +93,8 @@ class Host:
             try:
                 self._actor = actor = _load(self._spec.target)(self)
                 self._say_first(actor.essential)
-                await actor.on_start()
-                if self.name != ROUTER:
-                    await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
+                if not await self._start(actor):
+                    return code
             except Exception as error:
                 code = EXIT_START_FAILED
                 self._report_start_failure(error)
@@ -114,6 +113,22 @@ class Host:
         finally:
             await self._shut(code)
         return code
+
+    async def _start(self, actor: Actor) -> bool:
+        """Raises what the start does; False when a stop was asked for in the middle of it."""
+        start = asyncio.get_running_loop().create_task(self._begin(actor), name="start")
+        await asyncio.wait((start, self._end), return_when=asyncio.FIRST_COMPLETED)
+        if not start.done() and self._end.exception() is None:
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+            return False
+        await start
+        return True
+
+    async def _begin(self, actor: Actor) -> None:
+        await actor.on_start()
+        if self.name != ROUTER:
+            await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
 
     def _say_first(self, essential: bool) -> None:
         """Whether the terminal can do without this actor, should it not come to say more: what is
