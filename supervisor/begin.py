@@ -36,18 +36,21 @@ class ProgramJob:
     """Empty: as it is."""
 
 
-def actor(spec: ChildSpec, output: int) -> None:
-    """Be an actor. ``output``: descriptor that stands for standard output and error from now on."""
+def actor(spec: ChildSpec, output: int, first_word: int) -> None:
+    """Be an actor. ``output``: descriptor that stands for standard output and error from now on;
+    ``first_word``: of a pipe to the supervisor.
+    """
     _be_a_child(output)
-    run_child(spec)
+    os.set_inheritable(first_word, False)
+    run_child(spec, first_word)
 
 
-def program(job: ProgramJob, output: int, refused: int) -> NoReturn:
-    """Become a program. ``refused``: descriptor of a pipe that gets the reason when it cannot be
+def program(job: ProgramJob, output: int, first_word: int) -> NoReturn:
+    """Become a program. ``first_word``: descriptor of a pipe that gets the reason when it cannot be
     run, and is closed without a word when it runs.
     """
     _be_a_child(output)
-    os.set_inheritable(refused, False)
+    os.set_inheritable(first_word, False)
     try:
         for number in _TO_DEFAULT:
             signal.signal(number, signal.SIG_DFL)
@@ -55,7 +58,7 @@ def program(job: ProgramJob, output: int, refused: int) -> NoReturn:
             os.chdir(job.directory)
         os.execvpe(job.command[0], list(job.command), dict(job.environ))  # noqa: S606  # no shell
     except OSError as error:
-        os.write(refused, f"{job.command[0]}: {error.strerror}".encode())
+        os.write(first_word, f"{job.command[0]}: {error.strerror}".encode())
     os._exit(EXIT_NO_PROGRAM)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -13,8 +14,11 @@ from . import begin, family, forks
 from .death import Death, by_exit
 from .drain import Drain
 
+log = logging.getLogger(__name__)
+
 _STATUS_S = 0.2
 """After the death, for the fork server to tell the exit code; normally it is there already."""
+_FIRST_WORD_BYTES = 4096
 _WORD = forks.SIGNED.size
 
 
@@ -42,14 +46,14 @@ class Child:
         self.output = output
         self.gone = asyncio.Event()
         """It has ended, and nothing of it is left."""
-        self.runs = asyncio.Event()
-        """A program: it could be executed."""
-        self.refusal = ""
-        """A program: why it could not be."""
+        self.begun = asyncio.Event()
+        """It has said its first word, if any: a program runs, an actor has its class."""
+        self.first_word = b""
+        """A program: why it could not be run. An actor: whether it is essential."""
         self._on_born = on_born
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
-        self._pidfd = self._refused = -1
+        self._pidfd = -1
         self._early: list[signal.Signals] = []
         self._words = bytearray()
         self._told_more = asyncio.Event()
@@ -72,15 +76,15 @@ class Child:
     # -- birth -----------------------------------------------------------------------------------
 
     def _ask(self, job: ChildSpec | begin.ProgramJob) -> forks.Birth:
+        body: Callable[..., None] = begin.program
+        if isinstance(job, ChildSpec):
+            body = begin.actor
         fds = [self.output.write_fd]
         try:
-            if isinstance(job, ChildSpec):
-                birth = forks.fork(self.name, begin.actor, job, fds=(self.output.write_fd,))
-            else:
-                self._refused, its_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-                fds.append(its_end)
-                self._loop.add_reader(self._refused, self._executed)
-                birth = forks.fork(self.name, begin.program, job, fds=tuple(fds))
+            self._hears, says = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            fds.append(says)
+            self._loop.add_reader(self._hears, self.hear)
+            birth = forks.fork(self.name, body, job, fds=tuple(fds))
         finally:
             for fd in fds:
                 os.close(fd)
@@ -100,14 +104,17 @@ class Child:
         self._loop.remove_writer(to_child)
         os.close(to_child)
 
-    def _executed(self) -> None:
+    def hear(self) -> None:
+        """Listen for the first word; at its end, it is known."""
         with contextlib.suppress(BlockingIOError):
-            self.refusal = os.read(self._refused, 1000).decode(errors="replace")
-            self._loop.remove_reader(self._refused)
-            os.close(self._refused)
-            self._refused = -1
-            if not self.refusal:
-                self.runs.set()
+            while self._hears >= 0:
+                if word := os.read(self._hears, _FIRST_WORD_BYTES):
+                    self.first_word += word
+                    continue
+                self._loop.remove_reader(self._hears)
+                os.close(self._hears)
+                self._hears = -1
+                self.begun.set()
 
     def _told(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -125,6 +132,9 @@ class Child:
             await self._until_told(0)
             self._born(self._word(0))
             death = await self._end() if self.pid else _stillborn()
+        except Exception:
+            log.exception("child lost", extra={"actor": self.name})
+            death = by_exit(None)
         finally:
             self._forget()
         self.gone.set()
@@ -148,8 +158,13 @@ class Child:
             return
         self.pid = pid
         family.known.add(pid)
-        with contextlib.suppress(ProcessLookupError):  # dead already, and its parent has seen it
+        try:
             self._pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:  # dead already, and its parent has seen it
+            pass
+        except OSError:  # no descriptors left: what cannot be watched is not kept
+            kin.kill(pid)
+        else:
             if kin.parent_of(pid) != self._server:
                 os.close(self._pidfd)  # dead already, and another has its pid
                 self._pidfd = -1
@@ -192,8 +207,10 @@ class Child:
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
-        if self._refused >= 0:
-            self._executed()
+        self.hear()
+        if self._hears >= 0:
+            self._loop.remove_reader(self._hears)
+            os.close(self._hears)
         self.output.finish()
 
 

@@ -51,7 +51,8 @@ class Control:
         self._lane = bus.bind("router", CONTROL, self._on_frame)
 
     async def close(self) -> None:
-        """Give up what is still being done for somebody."""
+        """Give up what is still being done for somebody, and take no more orders but for status."""
+        self.state = "stopping"
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -70,6 +71,8 @@ class Control:
             case StopTerminal():
                 self._answer(envelope, Done())
                 self._loop.call_soon(self._stop)
+            case RestartActor() | Reload() if self.state == "stopping":
+                self._answer(envelope, Failed("stopping", "the terminal is stopping"))
             case RestartActor(name=name):
                 self._spawn(self._answer_later(envelope, self._restart(name)))
             case Reload():

@@ -31,7 +31,14 @@ _CONTEXT = multiprocess.get_context("forkserver")
 SIGNED = struct.Struct("q")
 """What the server tells: the pid, later the exit code."""
 
+_DESCRIPTORS = 5
+"""For one request: the connection and two pipes."""
+
+PRELOAD = "CALLPOINT_PRELOAD"
+"""Environment variable that tells the server what else to import."""
+
 _holders = 0
+_modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,14 @@ class Birth:
     payload: bytes
 
 
-def hold() -> None:
-    """Have a server running; the preload (half a second) goes on in the background.
+def hold(modules: tuple[str, ...] = ()) -> None:
+    """Have a server running; the preload (half a second) goes on in the background. ``modules``:
+    what it imports beside the usual, if it is not running yet.
 
     Raises ``OSError``.
     """
-    global _holders
+    global _holders, _modules
+    _modules = _modules if _holders else modules
     _CONTEXT.set_forkserver_preload(["supervisor.preload"])
     ensure()
     _holders += 1
@@ -97,10 +106,24 @@ def fork(name: str, body: Callable[..., None], *args: object, fds: tuple[int, ..
     with _surroundings():
         process = _CONTEXT.Process(target=_in_child, args=(body, *args), name=name)
         payload = _pickled(process)
+        _reserve(_DESCRIPTORS)
         told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
     os.set_blocking(told, False)
     os.set_blocking(to_child, False)
     return Birth(told, to_child, payload)
+
+
+def _reserve(count: int) -> None:
+    """Raises ``OSError`` if so many descriptors are not to be had: a request that breaks off in the
+    middle for want of one would end the server.
+    """
+    taken: list[int] = []
+    try:
+        while len(taken) < count:
+            taken.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for fd in taken:
+            os.close(fd)
 
 
 def _in_child(body: Callable[..., None], *args: object) -> None:
@@ -134,17 +157,18 @@ def _surroundings() -> Iterator[None]:
     """Hide ``__main__``: multiprocess would run it again in every child, with all it imports. And
     mark what is started, so that it can be found when all else fails.
     """
-    main, mark = sys.modules["__main__"], os.environ.get(kin.MARK)
+    main, environ = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = types.ModuleType("__main__")
     os.environ[kin.MARK] = kin.identity(os.getpid())
+    os.environ[PRELOAD] = " ".join(_modules)
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        if mark is None:
-            del os.environ[kin.MARK]
-        else:
-            os.environ[kin.MARK] = mark
+        for name in (kin.MARK, PRELOAD):
+            os.environ.pop(name)
+            if name in environ:
+                os.environ[name] = environ[name]
 
 
 def _stop() -> None:

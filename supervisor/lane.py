@@ -1,7 +1,7 @@
 """The supervisor's own lane to every actor, which never crosses the router."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from actors.messages import Message
 from actors.messages.codec import CorruptMessage, decode, encode
@@ -26,6 +26,11 @@ class Lane:
         """Tell an actor something; False when it is not there or does not listen."""
         frame = encode(message, kind="tell", sender=SUPERVISOR, to=name)
         return bool(self._lane.send(frame, to=name))
+
+    def say_all(self, names: Iterable[str], message: Message) -> None:
+        """Tell several."""
+        for name in names:
+            self.say(name, message)
 
     def _on_frame(self, peer: bytes, frame: bytes) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.messages import StartFailed
 from actors.runtime import kin
-from actors.runtime.host import EXIT_START_FAILED, EXIT_STUCK
+from actors.runtime.host import DISPENSABLE, EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
 
 from .child import Child
@@ -117,12 +117,14 @@ class Member:
         self.started_at = self._loop.time()
         self._work = work = self._kind_of_work(surroundings)
         self._deadline = Deadline(_BIRTH_S, self._not_born)
-        output = Drain(self.name, self._offer)
         mark = mark_of(self.name, self.incarnation)
+        output = None
         try:
+            output = Drain(self.name, self._offer)
             self.child = Child(self.name, work.job(mark), mark, output, self._born, self._dead)
         except OSError as error:  # the fork server has just died; or no memory, no descriptors
-            output.finish()
+            if output is not None:
+                output.finish()
             self._loop.call_soon(self._dead, Death("unborn", f"cannot fork: {error.strerror}"))
 
     def _kind_of_work(self, surroundings: Surroundings) -> Work:
@@ -147,10 +149,23 @@ class Member:
         self._fail(f"not ready within {patience:g} s")
         self.kill(Death("start failed"))
 
+    def _hear_first_word(self) -> None:
+        if self.child is None:
+            return
+        self.child.hear()
+        match self.child.first_word:
+            case b"":
+                pass
+            case word if self.is_actor:
+                self._essential = word != DISPENSABLE
+            case why:
+                self._fail(f"cannot run {why.decode(errors='replace')}")
+
     def ready(self) -> None:
         """It has said so, or its address has answered."""
         if self.state != "starting" or self.is_ending:
             return  # too late
+        self._hear_first_word()
         self._cancel_deadline()
         self.state = "running"
         self.was_ready = True
@@ -158,14 +173,10 @@ class Member:
         self.settled.set()
         self._on_ready(self)
 
-    def loaded(self, *, essential: bool) -> None:
-        """Its class says whether it is essential."""
-        self._essential = essential
-
     def start_failed(self, failure: StartFailed) -> None:
         """It has said why it cannot start; its end comes right after, or has come already."""
         self.failure, self._failed = failure, True
-        self.loaded(essential=failure.essential)
+        self._essential = failure.essential
         if self._late_word is not None:
             self._late_word.cancel()
             self._concluded(by_exit(EXIT_START_FAILED))
@@ -250,8 +261,7 @@ class Member:
         self._cancel_deadline()
         if self._work is not None:
             self._work.over()
-        if self.child is not None and self.child.refusal:
-            self._fail(f"cannot run {self.child.refusal}")
+        self._hear_first_word()
         untold = not (self._failed or self.is_ending) and self.state == "starting"
         if untold and death == by_exit(EXIT_START_FAILED) and self.is_actor:
             self._late_word = self._loop.call_later(_LAST_WORD_S, self._concluded, death)
@@ -274,7 +284,6 @@ class Member:
             last = f": {child.output.last_line}" if child and not self.is_actor else ""
             self._fail(f"ended before it was ready ({death}){last}", "the log says more")
             death = Death("start failed", f"start failed ({death})")
-        self.last_exit = str(death)
         self._over.set()
         self._on_death(self, death, ran_s)
 

@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 
-from supervisor import last_watch
+from supervisor import forks, last_watch
 
 last_watch.begin()
 
@@ -30,7 +30,7 @@ _WANTED = (
     "livekit.rtc",
 )
 
-for _name in _WANTED:
+for _name in (*_WANTED, *os.environ.pop(forks.PRELOAD, "").split()):
     try:
         importlib.import_module(_name)
     except Exception as error:  # the child that needs it says so; the others can do without

@@ -45,7 +45,9 @@ class ProgramWork:
         self._waiting = asyncio.get_running_loop().create_task(self._until_ready(child, ready))
 
     async def _until_ready(self, child: Child, ready: Callable[[], None]) -> None:
-        await child.runs.wait()
+        await child.begun.wait()
+        if child.first_word:
+            return  # it could not be run, and ends
         if self._spec.ready:
             await answered(self._spec.ready)
         ready()

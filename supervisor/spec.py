@@ -2,6 +2,7 @@
 imported.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,6 +103,18 @@ BUILT_IN = (
     ),
 )
 """In the order of starting: consumers first, so that stopping in reverse drains by itself."""
+
+
+def preloadable(specs: Sequence[Spec]) -> tuple[str, ...]:
+    """Modules of the built-in actors in a tree: importing them does nothing that a fork could not
+    stand, which nobody knows of an operator's own.
+    """
+    known = {spec.target for spec in BUILT_IN}
+    return tuple(
+        spec.target.partition(":")[0]
+        for spec in specs
+        if isinstance(spec, ActorSpec) and spec.target in known
+    )
 
 
 def tree_of(settings: Settings) -> tuple[Spec, ...]:

@@ -17,7 +17,7 @@ from .control import Control
 from .rundir import RuntimeDir
 from .server_watch import ServerWatch
 from .sink import Sink
-from .spec import Spec, tree_of
+from .spec import Spec, preloadable, tree_of
 from .tree import Tree
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Terminal:
         self._sink = self._given_sink or Sink(self._log_file)
         if self._given_sink is None:
             opened.callback(self._sink.close)
-        forks.hold()
+        forks.hold(preloadable(self._specs))
         opened.callback(forks.let_go)
         opened.callback(ServerWatch().close)
         self._bus = Bus(self._path)
@@ -105,7 +105,6 @@ class Terminal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._control.state = "stopping"
         await self._control.close()
         await self._tree.stop()
         self._opened.close()
@@ -121,6 +120,8 @@ class Terminal:
         """
         if self._reread is None:
             return Failed("no-config", "this terminal was not started from a config file")
+        if self._control.state != "running":
+            return Failed("busy", f"the terminal is {self._control.state}", "try again in a moment")
         try:
             settings = self._reread()
         except SettingsError as refused:

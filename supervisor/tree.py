@@ -15,7 +15,6 @@ from actors.messages import (
     ActorDown,
     ActorUp,
     Heartbeat,
-    Loaded,
     Message,
     Ready,
     StartFailed,
@@ -164,6 +163,8 @@ class Tree:
         async with self._orders:
             if (member := self.members.get(name)) is None:
                 raise UnknownActor(name)
+            if self._stopping:
+                raise StartFailedError(name, "the terminal is stopping", "")
             member.settled.clear()
             self._units[name].restart(name, self._loop.time())
             self._advance(self._units[name])
@@ -191,12 +192,13 @@ class Tree:
             settings=settings.to_plain(),
             heartbeat_s=heartbeat_of(settings.supervisor),
         )
+        waiting = {name for name, unit in self._units.items() if unit.will_start(name)}
         self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
         self._units = self._grouped()
         for name, member in self.members.items():
             if phase := _PHASES.get(member.state):
                 self._units[name].resume(name, phase)
-            elif member.state in ("backing-off", "quarantined"):
+            if name in waiting and name not in todo.start:
                 self._units[name].restart(name, self._loop.time())
         self._watch.change(settings.supervisor)
         failed = []
@@ -254,17 +256,20 @@ class Tree:
     def _on_ready(self, member: Member) -> None:
         self._watch.ready(member)
         if member.is_actor:
-            self._announce(member, ActorUp(member.name, member.incarnation))
-            for other in self._listeners(member):
-                self._lane.say(member.name, ActorUp(other.name, other.incarnation))
+            others = self._listeners(member)
+            self._lane.say_all(others, ActorUp(member.name, member.incarnation))
+            for other in others:
+                self._lane.say(member.name, ActorUp(other, self.members[other].incarnation))
         unit = self._units[member.name]
         unit.ready(member.name)
         self._advance(unit)
 
     def _on_death(self, member: Member, death: Death, ran_s: float) -> None:
-        self._watch.gone(member)
+        death = self._watch.gone(member, death)
+        member.last_exit = str(death)
         if member.is_actor:
-            self._announce(member, ActorDown(member.name, member.incarnation, str(death)))
+            down = ActorDown(member.name, member.incarnation, str(death))
+            self._lane.say_all(self._listeners(member), down)
         if self._stopping:
             member.state = "stopped"
         elif self._fails_the_terminal(member, death):
@@ -310,24 +315,18 @@ class Tree:
 
     # -- the lane --------------------------------------------------------------------------------
 
-    def _listeners(self, but: Member) -> list[Member]:
+    def _listeners(self, but: Member) -> list[str]:
         return [
-            other
-            for other in self.members.values()
+            name
+            for name, other in self.members.items()
             if other.state == "running" and other.is_actor and other is not but
         ]
-
-    def _announce(self, member: Member, message: Message) -> None:
-        for other in self._listeners(member):
-            self._lane.say(other.name, message)
 
     def _on_word(self, name: str, message: Message) -> None:
         member = self.members.get(name)
         if member is None or getattr(message, "incarnation", None) != member.incarnation:
             return  # a stranger, or the last word of one that is already replaced
         match message:
-            case Loaded(essential=essential):
-                member.loaded(essential=essential)
             case Ready():
                 member.ready()
             case StartFailed():

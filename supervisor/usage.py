@@ -27,12 +27,26 @@ def usage_of(pid: int | None) -> Usage:
     return Usage(rss * _PAGE / 2**20, (utime + stime) / _TICKS)
 
 
-def out_of_memory_kills() -> int:
-    """Processes that the kernel has killed for want of memory since the boot."""
-    try:
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    except OSError:
-        pass
-    return 0
+class KernelKills:
+    """Whether the kernel has killed somebody lately because the machine had no memory left.
+
+    It does not say whom: a SIGKILL that nobody here has sent, at such a time, is taken for it.
+    """
+
+    def __init__(self, vmstat: Path = Path("/proc/vmstat")) -> None:
+        self._vmstat = vmstat
+        self._seen = self._count()
+
+    def look(self) -> bool:
+        """There were some since the last look."""
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        try:
+            for line in self._vmstat.read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+        except OSError:
+            pass
+        return 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from dataclasses import dataclass, field
 
@@ -10,10 +11,10 @@ from actors.settings.supervision import Supervisor as Policy
 
 from .ceiling import Ceiling, Load, Measure
 from .complaint import Complaint
-from .death import Death
+from .death import Death, by_exit
 from .member import Member
 from .pulse import Pulses, Slow, Stuck
-from .usage import usage_of
+from .usage import KernelKills, usage_of
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ class _Watched:
     cpu: Ceiling
     load: Load = field(default_factory=Load)
     health: str = "ok"
-    quiet: bool = True
-    """A restart now would disturb nobody, says its last heartbeat; programs send none."""
+    quiet: bool = False
+    """A restart now would disturb nobody. An actor's last heartbeat says so; a program cannot."""
 
 
 def heartbeat_of(policy: Policy) -> float:
@@ -48,6 +49,7 @@ class Watch:
         self._pulses = Pulses(policy.slow_after, _suspended_s())
         self._watched: dict[str, _Watched] = {}
         self._running: set[str] = set()
+        self._kernel_kills = KernelKills()
         self._look_timer: asyncio.TimerHandle | None = None
         self._measure_timer: asyncio.TimerHandle | None = None
 
@@ -72,7 +74,7 @@ class Watch:
                 Ceiling(*rules.memory_mib),
                 Ceiling(*rules.cpu_percent),
             )
-        watched.health, watched.quiet = "ok", True
+        watched.health, watched.quiet = "ok", not member.is_actor
         watched.complaint.started()
         for each in (watched.memory, watched.cpu, watched.load):
             each.restarted()
@@ -83,10 +85,13 @@ class Watch:
             self._arm_look()
         self._arm_measure()
 
-    def gone(self, member: Member) -> None:
-        """It has ended."""
+    def gone(self, member: Member, death: Death) -> Death:
+        """It has ended; returns how, as far as more is known of it here."""
         self._running.discard(member.name)
         self._pulses.gone(member.name)
+        if death == by_exit(-signal.SIGKILL) and self._kernel_kills.look():
+            return Death("memory", "memory, killed by the kernel")
+        return death
 
     def beat(self, member: Member, beat: Heartbeat) -> None:
         """It was heard."""
@@ -132,6 +137,12 @@ class Watch:
 
     def _look(self, due: float) -> None:
         self._look_timer = None
+        try:
+            self._judge_pulses(due)
+        finally:
+            self._arm_look()
+
+    def _judge_pulses(self, due: float) -> None:
         now = self._loop.time()
         for found in self._pulses.look(now, late_s=now - due, suspended_s=_suspended_s()):
             member = self._watched[found.name].member
@@ -142,7 +153,6 @@ class Watch:
                 case Stuck():
                     log.error("actor stuck", extra={"actor": found.name, "silent_s": silent_s})
                     member.kill(Death("hang", f"hang, no heartbeat for {silent_s:g} s"))
-        self._arm_look()
 
     # -- memory and processor --------------------------------------------------------------------
 
@@ -154,6 +164,13 @@ class Watch:
 
     def _measure(self) -> None:
         self._measure_timer = None
+        try:
+            self._judge_usage()
+        finally:
+            self._arm_measure()
+
+    def _judge_usage(self) -> None:
+        self._kernel_kills.look()
         now = self._loop.time()
         for name in list(self._running):
             watched = self._watched[name]
@@ -165,7 +182,6 @@ class Watch:
             if (percent := watched.load.sample(now, usage.cpu_s)) is not None:
                 doom = Death("cpu", f"cpu {percent:.0f} %")
                 self._judge(watched, watched.cpu.judge(percent), doom)
-        self._arm_measure()
 
     def _judge(self, watched: _Watched, measure: Measure, doom: Death) -> None:
         member = watched.member

@@ -75,6 +75,8 @@ class Puppet(Actor):
             case Custom(topic="grow", payload={"mib": int(mib), "quiet": bool(quiet)}):
                 self._quiet = quiet
                 self._hoard.append(bytearray(os.urandom(1)) * (mib << 20))
+            case Custom(topic="burn"):
+                threading.Thread(target=_burn, daemon=True).start()
             case Custom(topic="quiet"):
                 self._quiet = True
             case Custom(topic="write", payload={"text": str(text), "times": int(times)}):
@@ -102,6 +104,11 @@ async def _block() -> NoReturn:
     await asyncio.sleep(0)
     while True:
         time.sleep(3600)  # the fault itself
+
+
+def _burn() -> NoReturn:
+    while True:
+        pass
 
 
 async def _die(turns: int) -> NoReturn:

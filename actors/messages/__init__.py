@@ -30,7 +30,6 @@ from .lifecycle import (
     ActorUp,
     GetStatus,
     Heartbeat,
-    Loaded,
     Ready,
     Reload,
     Reloaded,
@@ -88,7 +87,7 @@ from .session import (
 CATALOGUE: tuple[type[Message], ...] = (
     # lifecycle
     Ready, StartFailed, Heartbeat, Stop, ActorUp, ActorDown,
-    GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Loaded, Reload, Reloaded,
+    GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Reload, Reloaded,
     # routing
     Join, Welcome, Done, Failed, Custom,
     # audio
@@ -144,7 +143,6 @@ __all__ = [
     "KioskState",
     "LeaveRoom",
     "ListHistory",
-    "Loaded",
     "Message",
     "MessageChanged",
     "MessageKind",

@@ -5,16 +5,8 @@ from typing import Literal
 from .base import Message
 
 
-class Loaded(Message, tag="loaded", frozen=True):
-    """A child has found its class and is about to run ``on_start``. The first thing it says."""
-
-    incarnation: int
-    essential: bool
-    """The terminal is of no use without this actor (its class says so)."""
-
-
 class Ready(Message, tag="ready", frozen=True):
-    """A child has finished ``on_start`` and takes messages."""
+    """A child has finished ``on_start`` and takes messages. The first thing it says."""
 
     incarnation: int
     """Which start of this actor speaks, so that a late word of a dead one is not believed."""
@@ -42,7 +34,7 @@ class Heartbeat(Message, tag="heartbeat", frozen=True):
     """Messages waiting to be handled."""
     health: str = "ok"
     """``ok``, or in a few words what the actor itself finds wrong with its flow of data."""
-    quiet: bool = True
+    quiet: bool = False
     """Being restarted now would disturb nobody."""
 
 

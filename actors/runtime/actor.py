@@ -93,10 +93,10 @@ class Actor:
         return "ok"
 
     def quiet(self) -> bool:
-        """Called with :meth:`health`: whether being restarted now would disturb nobody. A process
-        that has grown too large is restarted at such a moment.
+        """Called with :meth:`health`: whether being restarted now would disturb nobody. An actor
+        that has grown too large is restarted at such a moment; by default it never comes.
         """
-        return True
+        return False
 
     def on_peer(self, name: str, up: bool) -> None:
         """Another actor has become Ready (``up``) or has died."""

@@ -24,8 +24,9 @@ EXIT_ORPHANED = 4
 """Exit code of a child whose supervisor has died."""
 
 
-def run_child(spec: ChildSpec) -> None:
+def run_child(spec: ChildSpec, first_word: int = -1) -> None:
     """Body of every child process; leaves by ``os._exit`` with the actor's exit code.
+    ``first_word``: descriptor of a pipe to the supervisor, -1 for none.
 
     ``os._exit`` because a native library's ``atexit`` or a forgotten thread must not keep alive
     what has already stopped cleanly.
@@ -41,7 +42,7 @@ def run_child(spec: ChildSpec) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
     _die_with(spec.supervisor_pid)
-    code = asyncio.run(_run(Host(spec)))
+    code = asyncio.run(_run(Host(spec, first_word)))
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)

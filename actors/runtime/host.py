@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import io
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator
@@ -16,7 +17,6 @@ from actors.messages import (
     Envelope,
     Failed,
     Heartbeat,
-    Loaded,
     Message,
     Ready,
     StartFailed,
@@ -42,6 +42,8 @@ again, levels and facts are dropped and counted."""
 _FLUSH_MS = 500
 """Time for the last acknowledgements and answers to leave at a stop."""
 
+ESSENTIAL, DISPENSABLE = b"essential", b"dispensable"
+
 EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_START_FAILED = 3
@@ -56,7 +58,9 @@ class Stuck(Exception):
 class Host:
     """Runs one actor. Made in the child; :meth:`run` is the whole life of the process."""
 
-    def __init__(self, spec: ChildSpec) -> None:
+    def __init__(self, spec: ChildSpec, first_word: int = -1) -> None:
+        """``first_word``: descriptor of a pipe to the supervisor; -1: there is none."""
+        self._first_word = first_word
         self.name = spec.name
         self.incarnation = spec.incarnation
         self.options = spec.options
@@ -88,10 +92,9 @@ class Host:
         try:
             try:
                 self._actor = actor = _load(self._spec.target)(self)
-                self._to_supervisor(Loaded(self.incarnation, actor.essential))
-                await actor.on_start()
-                if self.name != ROUTER:
-                    await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
+                self._say_first(actor.essential)
+                if not await self._start(actor):
+                    return code
             except Exception as error:
                 code = EXIT_START_FAILED
                 self._report_start_failure(error)
@@ -110,6 +113,30 @@ class Host:
         finally:
             await self._shut(code)
         return code
+
+    async def _start(self, actor: Actor) -> bool:
+        """Raises what the start does; False when a stop was asked for in the middle of it."""
+        start = asyncio.get_running_loop().create_task(self._begin(actor), name="start")
+        await asyncio.wait((start, self._end), return_when=asyncio.FIRST_COMPLETED)
+        if not start.done() and self._end.exception() is None:
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+            return False
+        await start
+        return True
+
+    async def _begin(self, actor: Actor) -> None:
+        await actor.on_start()
+        if self.name != ROUTER:
+            await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
+
+    def _say_first(self, essential: bool) -> None:
+        """Whether the terminal can do without this actor, should it not come to say more: what is
+        in a pipe outlives its writer, what is in a socket's queue does not.
+        """
+        if self._first_word >= 0:
+            os.write(self._first_word, ESSENTIAL if essential else DISPENSABLE)
+            os.close(self._first_word)
 
     def request_stop(self) -> None:
         """Begin to drain (a stop order or SIGTERM)."""
@@ -162,7 +189,7 @@ class Host:
 
     # -- the supervisor's lane -------------------------------------------------------------------
 
-    def _to_supervisor(self, message: Loaded | Ready | StartFailed | Heartbeat) -> None:
+    def _to_supervisor(self, message: Ready | StartFailed | Heartbeat) -> None:
         self._lane.send(encode(message, kind="tell", sender=self.name, to=SUPERVISOR))
 
     def _on_order(self, _peer: bytes, frame: bytes) -> None:

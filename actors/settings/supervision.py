@@ -61,13 +61,13 @@ class Supervised(Section, frozen=True):
     stop_grace: Seconds = 0.0
     """Seconds it has to end when it is asked to. 0: as in [supervisor]."""
     memory_mib: Ceiling = "auto"
-    """Resident MiB past which a warning is logged and it is restarted at a quiet moment. "auto":
-    known for built-in actors, else off."""
+    """Resident MiB past which a warning is logged, and it is restarted as soon as it says that this
+    disturbs nobody (a program is not asked). "auto": known for built-in actors, else off."""
     memory_max_mib: Ceiling = "auto"
     """Resident MiB past which it is restarted at once."""
     cpu_percent: Ceiling = "auto"
-    """Percent of a core, over a minute, past which a warning is logged and it is restarted at a
-    quiet moment."""
+    """Percent of a core, over a minute, past which a warning is logged, and it is restarted as soon
+    as it says that this disturbs nobody."""
     cpu_max_percent: Ceiling = "auto"
     """Percent of a core, over a minute, past which it is restarted at once."""
 

@@ -1,9 +1,13 @@
 """The supervisor with real processes: start, stop, the operators' socket, one in a directory."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -263,3 +267,43 @@ def test_a_directory_left_by_a_killed_terminal_is_taken_over(runtime_dir: Path) 
     asyncio.run(scenario())
     assert (runtime_dir / "tape").read_bytes() == b"kept"
     assert (runtime_dir / "lock").read_text() == "", "given up, and nobody is looked for"
+
+
+# -- short of everything ---------------------------------------------------------------------------
+
+
+def test_without_descriptors_a_start_is_put_off_and_nobody_is_lost(runtime_dir: Path) -> None:
+    quick = {"backoff_initial": 0.01, "backoff_max": 0.01}
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a"), puppet("b"), **quick) as on:
+            pid, other = on.pid("a"), on.pid("b")
+            for free in range(4):  # each step of a start fails once
+                restarts = on.row("a").restarts
+                with _few_descriptors(free):
+                    os.kill(pid, signal.SIGKILL)
+                    await on.until(lambda now, n=restarts: now["a"].restarts >= n + 2)  # type: ignore[misc]
+                    exit_ = on.row("a").last_exit
+                    assert exit_ == "cannot fork: Too many open files"
+                pid = (await on.until_back(pid, "a")).pid or 0
+            assert on.pid("b") == other
+
+    asyncio.run(scenario())
+
+
+@contextmanager
+def _few_descriptors(free: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = [os.dup(0)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 40, hard))
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.dup(0))
+    for _ in range(free):
+        os.close(taken.pop())
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken:
+            os.close(fd)

@@ -8,7 +8,7 @@ import pytest
 
 from actors.settings import Settings
 from supervisor.grouping import units_of
-from supervisor.spec import BUILT_IN, ActorSpec, Rules, tree_of
+from supervisor.spec import BUILT_IN, ActorSpec, Rules, preloadable, tree_of
 
 pytestmark = pytest.mark.unit
 
@@ -143,3 +143,11 @@ def test_built_in_actors_are_as_essential_as_their_classes_say(spec: ActorSpec) 
     of_class = getattr(importlib.import_module(module), name).essential
     assert spec.rules.essential in (None, of_class)
     assert of_class == (spec.name != "kiosk")
+
+
+def test_only_built_in_actors_are_imported_before_the_fork() -> None:
+    actors = {"door": {"target": "mine:Door"}, "kiosk": {"target": "mine:Page"}}
+    tree = tree_of(Settings.from_plain({"actors": actors, "programs": {"a": {"command": ["a"]}}}))
+    assert preloadable(tree) == tuple(
+        f"actors.{name}.process" for name in ("router", "history", "session", "audio", "room")
+    )

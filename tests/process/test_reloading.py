@@ -1,0 +1,206 @@
+"""``callpoint reload`` and SIGHUP on a real terminal: what changed, and nothing else."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.messages import Done, Failed, GetStatus, Reload, RestartActor, Status
+from supervisor import exits
+from supervisor.spec import Rules
+from tests.children import DEADLINE_S
+from tests.supervised import fork_server, order, puppet, running, stage
+
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
+_ = fork_server
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[terminal]
+runtime_dir = "run"
+state_dir = "state"
+[livekit]
+backend = "practice"
+[audio]
+input = "none"
+output = "none"
+loop = false
+[kiosk]
+enabled = false
+[programs.sleeper]
+command = ["sleep", "600"]
+"""
+
+
+class Operator:
+    """Edits a config and has it read again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.runtime_dir = directory / "run"
+        self.config = directory / "terminal.toml"
+        self.text = CONFIG
+        self.config.write_text(CONFIG)
+        self.log = directory / "log"
+        self.process = self._callpoint("run", str(self.config), "--log-file", str(self.log))
+
+    def _callpoint(self, *args: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "supervisor", *args],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={k: v for k, v in os.environ.items() if not k.startswith("CALLPOINT_")},
+        )
+
+    def edit(self, old: str, new: str) -> None:
+        assert old in self.text
+        self.text = self.text.replace(old, new)
+        self.config.write_text(self.text)
+
+    async def types(self, *args: str) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        process = self._callpoint(*args)
+        out, err = await asyncio.to_thread(process.communicate, None, DEADLINE_S)
+        return process.returncode, out, err
+
+    async def reload(self) -> tuple[int, str, str]:
+        return await self.types("reload", "--runtime-dir", str(self.runtime_dir))
+
+    async def pids(self) -> dict[str, int | None]:
+        status = await order(self.runtime_dir, GetStatus())
+        assert isinstance(status, Status)
+        return {name: row.pid for name, row in status.actors.items()}
+
+
+@pytest.fixture
+def operator() -> Iterator[Operator]:
+    """With a running terminal, in a short directory: sockets are in it."""
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as directory:
+        made = Operator(Path(directory))
+        yield made
+        made.process.terminate()
+        _, told = made.process.communicate(timeout=DEADLINE_S)
+        assert (made.process.returncode, told) == (0, "")
+
+
+def _changed(before: dict[str, int | None], after: dict[str, int | None]) -> set[str]:
+    return {name for name in after if after[name] != before.get(name)}
+
+
+def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator: Operator) -> None:
+    async def scenario() -> None:
+        await running(operator.runtime_dir, GetStatus())
+        first = await operator.pids()
+        assert await operator.reload() == (0, "nothing had to be restarted\n", "")
+        assert await operator.pids() == first
+
+        operator.edit("loop = false", "loop = true")
+        assert await operator.reload() == (0, "restarted: audio, room\n", "")
+        second = await operator.pids()
+        assert _changed(first, second) == {"audio", "room"}
+
+        operator.edit('input = "none"', 'inptu = "none"\nloop = 3')
+        operator.edit("loop = true\n", "")
+        code, out, err = await operator.reload()
+        _, _, checked = await operator.types("check", str(operator.config))
+        assert (code, out) == (exits.CONFIG, "")
+        assert err.splitlines()[0] == "callpoint: the config is refused, nothing was changed"
+        assert err.splitlines()[1:] == checked.splitlines()[1:], "the same words as check's"
+        assert len(err.splitlines()) == 3
+        assert await operator.pids() == second
+
+        operator.edit('inptu = "none"\nloop = 3', 'input = "none"')
+        operator.edit('command = ["sleep", "600"]', 'command = ["sleep", "601"]')
+        operator.edit("[kiosk]\nenabled = false", "[kiosk]\nport = 0")
+        operator.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(DEADLINE_S):
+            while "config reloaded" not in operator.log.read_text().splitlines()[-1]:
+                await asyncio.sleep(0.01)
+        third = await operator.pids()
+        assert _changed(second, third) == {"audio", "room", "sleeper", "kiosk"}
+
+        operator.edit('[programs.sleeper]\ncommand = ["sleep", "601"]\n', "")
+        assert await operator.reload() == (0, "stopped: sleeper\n", "")
+        assert "sleeper" not in await operator.pids()
+
+        operator.edit('runtime_dir = "run"', 'runtime_dir = "elsewhere"')
+        code, _, err = await operator.reload()
+        assert code == exits.CONFIG
+        assert "terminal.runtime_dir: cannot be changed while the terminal runs" in err
+        operator.edit('runtime_dir = "elsewhere"', 'runtime_dir = "run"')
+
+    asyncio.run(scenario())
+
+
+def test_a_terminal_without_a_config_file_says_so(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir):
+            answer = await order(runtime_dir, Reload())
+            assert isinstance(answer, Failed)
+            assert answer.reason == "this terminal was not started from a config file"
+
+    asyncio.run(scenario())
+
+
+def test_what_cannot_start_under_the_new_config_is_told_and_tried_again(runtime_dir: Path) -> None:
+    """The tree is given directly: the settings would ask for the real actors."""
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a"), puppet("b"), backoff_initial=0.01) as on:
+            before = {name: on.pid(name) for name in ("router", "a", "b")}
+            tree, settings = on.terminal._tree, on.terminal._settings
+            specs = [
+                tree.members["router"].spec,
+                puppet("a"),
+                puppet("b", start="fail-until"),
+                puppet("c"),
+            ]
+            done, failed = await tree.change(settings, specs)
+            assert (done.restarted, done.start, failed) == (("b",), ("b", "c"), ["b"])
+            assert {name: on.pid(name) for name in ("router", "a")} == {
+                name: before[name] for name in ("router", "a")
+            }
+            assert not on.terminal.escalation, "also what is needed is tried again"
+            (runtime_dir / "mended").touch()
+            await on.until(lambda now: now["b"].state == "running")
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_is_a_second_chance_for_what_waits(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        spare = puppet("spare", target="Dispensable")
+        async with stage(runtime_dir, spare, intensity=0, quarantine=600.0) as on:
+            os.kill(on.pid("spare"), signal.SIGKILL)
+            await on.until(lambda now: now["spare"].state == "quarantined")
+            tree = on.terminal._tree
+            await tree.change(on.terminal._settings, [each.spec for each in tree.members.values()])
+            await on.until(lambda now: now["spare"].state == "running")
+            pid = on.pid("spare")
+            assert await order(runtime_dir, RestartActor("spare")) == Done()
+            assert on.pid("spare") != pid, "and it can still be restarted"
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_in_the_middle_of_a_groups_restart_loses_nobody(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        members = [puppet(name, rules=Rules(group="g")) for name in "abc"]
+        async with stage(runtime_dir, *members, groups={"g": "one_for_all"}) as on:
+            before = {name: on.pid(name) for name in "abc"}
+            os.kill(before["a"], signal.SIGKILL)
+            await on.until(lambda now: now["c"].state == "stopping")
+            tree = on.terminal._tree
+            await tree.change(on.terminal._settings, [each.spec for each in tree.members.values()])
+            for name in "abc":
+                await on.until_back(before[name], name)
+
+    asyncio.run(scenario())
