@@ -192,10 +192,16 @@ class Bench:
                         return list(page.messages)
                 await asyncio.sleep(0.01)
 
+    def memory(self) -> dict[str, Any]:
+        """What the session has written down."""
+        plain = msgspec.json.decode((self.runtime_dir / "session.json").read_bytes())
+        assert isinstance(plain, dict)
+        return plain
+
     async def settled(self) -> None:
         """Until the session has noted that history is owed nothing."""
         async with asyncio.timeout(DEADLINE_S):
-            while msgspec.json.decode((self.runtime_dir / "session.json").read_bytes())["owed"]:
+            while self.memory()["owed"]:
                 await asyncio.sleep(0.01)
 
     # -- deaths ----------------------------------------------------------------------------------

@@ -274,6 +274,7 @@ class SessionActor(Actor):
         self._keeper.keep_soon()
 
     def _memory(self) -> Memory:
+        transcripts, is_on = self._record.transcripts, self._machine.is_on
         return Memory(
             boot=self._boot_id,
             alive_at=_boottime(),
@@ -284,7 +285,7 @@ class SessionActor(Actor):
             boot_start=self._boot.is_wanted,
             sending=self._chat.sending,
             owed=self._record.owed,
-            unfinished=self._record.transcripts.unfinished,
+            unfinished=transcripts.unfinished if is_on else transcripts.open,
         )
 
     # -- what others see -------------------------------------------------------------------------

@@ -107,3 +107,19 @@ def test_that_somebody_cannot_reach_something_is_not_that_he_cannot_be_reached(
                     await session.post.ask("nobody", Custom("join", {}))
 
     asyncio.run(scenario())
+
+
+def test_an_ask_that_is_cancelled_while_its_answer_arrives_is_cancelled(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            async with Peer(runtime_dir, "session") as session, Peer(runtime_dir, "room") as room:
+                asked = asyncio.ensure_future(session.post.ask("room", Custom("join", {}), 60))
+                await room.next()
+                ((_, answer),) = session.post._asks.values()
+                answer.set_exception(Unreachable("room"))
+                asked.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await asked
+
+    asyncio.run(scenario())

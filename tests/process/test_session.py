@@ -484,6 +484,24 @@ def test_what_the_end_breaks_off_is_kept_and_no_error(runtime_dir: Path) -> None
     asyncio.run(scenario())
 
 
+def test_when_all_is_over_and_stored_nothing_that_was_said_is_kept_in_the_file(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            await bench.say("typed words")
+            await bench.room.ends("u1", "interim words", who="terminal-1", at=1.0)
+            await bench.room.ends("u2", "spoken words", who="terminal-1", at=2.0, final=True)
+            await bench.ask(EndSession())
+            await bench.settled()
+            kept = (runtime_dir / "session.json").read_text()
+            assert "words" not in kept
+            assert not bench.memory()["standing"]["is_on"]
+
+    asyncio.run(scenario())
+
+
 # -- the room's process dies -----------------------------------------------------------------------
 
 

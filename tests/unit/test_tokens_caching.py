@@ -1,0 +1,225 @@
+"""Tokens that are used again, that somebody else has made, and that a function makes."""
+
+import asyncio
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.session.tokens import ConnectionDetails, TokenError, TokenRequest
+from actors.session.tokens.caching import MAX_SLOTS, TOLERANCE_S, CachingTokens, is_good
+from actors.session.tokens.custom import CustomTokens
+from actors.session.tokens.literal import LiteralTokens
+
+pytestmark = pytest.mark.unit
+
+NOW = 1_900_000_000.0
+REQUEST = TokenRequest("room-1", "terminal-1")
+
+
+def _token(**claims: Any) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{body}.signature"
+
+
+class Counting:
+    """A source that answers with a new token for each fetch, once it is let."""
+
+    def __init__(self, **claims: Any) -> None:
+        self.claims = claims
+        self.fetched = 0
+        self.error: Exception | None = None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+        self.fetched += 1
+        number = self.fetched
+        await self.may_answer.wait()
+        if self.error is not None:
+            raise self.error
+        token = _token(**self.claims, number=number) if self.claims else f"opaque-{number}"
+        return ConnectionDetails("wss://livekit.example", token)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# -- caching ---------------------------------------------------------------------------------------
+
+
+def test_a_token_is_used_again_until_a_minute_before_its_end() -> None:
+    async def scenario() -> None:
+        source, clock = Counting(exp=NOW + 600), Clock()
+        cache = CachingTokens(source, clock)
+        first = await cache.fetch(REQUEST)
+        clock.now = NOW + 600 - TOLERANCE_S - 0.001
+        assert await cache.fetch(REQUEST) == first
+        clock.now = NOW + 600 - TOLERANCE_S
+        assert await cache.fetch(REQUEST) != first
+        assert source.fetched == 2
+
+    asyncio.run(scenario())
+
+
+def test_one_slot_per_distinct_request() -> None:
+    async def scenario() -> None:
+        source = Counting(exp=NOW + 600)
+        cache = CachingTokens(source, Clock())
+        requests = [
+            TokenRequest("room-1", "t"),
+            TokenRequest("room-2", "t"),
+            TokenRequest("room-1", "t", "agent"),
+            TokenRequest("room-1", "t", attributes={"a": "1", "b": "2"}),
+        ]
+        tokens = [await cache.fetch(request) for request in requests]
+        assert len({details.token for details in tokens}) == 4
+        same = TokenRequest("room-1", "t", attributes={"b": "2", "a": "1"})
+        assert await cache.fetch(same) == tokens[3]
+        assert [await cache.fetch(request) for request in requests] == tokens
+        assert source.fetched == 4
+
+    asyncio.run(scenario())
+
+
+def test_concurrent_equal_fetches_are_one() -> None:
+    async def scenario() -> None:
+        source = Counting()
+        source.may_answer.clear()
+        cache = CachingTokens(source, Clock())
+        asked = [asyncio.ensure_future(cache.fetch(REQUEST)) for _ in range(5)]
+        await asyncio.sleep(0)
+        asked[0].cancel()  # who gives up does not take it from the others
+        await asyncio.sleep(0)
+        source.may_answer.set()
+        answers = await asyncio.gather(*asked[1:])
+        assert len({details.token for details in answers}) == 1
+        assert source.fetched == 1
+        assert asked[0].cancelled()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("claims", [{}, {"sub": "no exp"}, {"exp": "soon"}, {"exp": None}])
+def test_no_exp_or_not_decodable_is_not_cached(claims: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        source = Counting(**claims)
+        cache = CachingTokens(source, Clock())
+        assert await cache.fetch(REQUEST) != await cache.fetch(REQUEST)
+        assert source.fetched == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_is_told_to_all_and_not_kept() -> None:
+    async def scenario() -> None:
+        source = Counting(exp=NOW + 600)
+        source.error = TokenError("no")
+        cache = CachingTokens(source, Clock())
+        both = await asyncio.gather(
+            cache.fetch(REQUEST), cache.fetch(REQUEST), return_exceptions=True
+        )
+        assert all(each is source.error for each in both)
+        source.error = None
+        await cache.fetch(REQUEST)
+        assert source.fetched == 2
+
+    asyncio.run(scenario())
+
+
+def test_what_the_server_refused_is_forgotten() -> None:
+    async def scenario() -> None:
+        source = Counting(exp=NOW + 600)
+        cache = CachingTokens(source, Clock())
+        first = await cache.fetch(REQUEST)
+        cache.invalidate()
+        assert await cache.fetch(REQUEST) != first
+
+    asyncio.run(scenario())
+
+
+def test_it_does_not_grow_without_end() -> None:
+    async def scenario() -> None:
+        cache = CachingTokens(Counting(exp=NOW + 600), Clock())
+        for number in range(3 * MAX_SLOTS):
+            await cache.fetch(TokenRequest(f"room-{number}", "t"))
+        assert len(cache._kept) == MAX_SLOTS
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("claims", "good"),
+    [
+        ({"exp": NOW + TOLERANCE_S + 1}, True),
+        ({"exp": NOW + TOLERANCE_S}, False),
+        ({"exp": NOW - 1}, False),
+        ({"exp": NOW + 600, "nbf": NOW + TOLERANCE_S}, True),
+        ({"exp": NOW + 600, "nbf": NOW + TOLERANCE_S + 1}, False),
+        ({"exp": NOW + 600, "nbf": "later"}, False),
+    ],
+)
+def test_exp_and_nbf_with_a_minutes_tolerance(claims: dict[str, Any], good: bool) -> None:
+    assert is_good(_token(**claims), NOW) is good
+
+
+@given(st.text(max_size=80) | st.binary(max_size=60).map(lambda body: f"e30.{body.hex()}.x"))
+def test_whatever_is_no_token_is_not_good(text: str) -> None:
+    assert not is_good(text, NOW)
+
+
+def test_a_deep_token_is_not_good() -> None:
+    body = base64.urlsafe_b64encode(b'{"exp": 1, "x":' + b"[" * 5000).decode()
+    assert not is_good(f"e30.{body}.x", NOW)
+
+
+# -- literal and custom ----------------------------------------------------------------------------
+
+
+def test_a_literal_is_what_was_given() -> None:
+    details = ConnectionDetails("wss://livekit.example", "token")
+    assert asyncio.run(LiteralTokens(details).fetch(REQUEST)) is details
+
+
+def test_a_function_is_asked_plain_or_async() -> None:
+    seen: list[TokenRequest] = []
+
+    def plain(request: TokenRequest) -> ConnectionDetails:
+        seen.append(request)
+        return ConnectionDetails("wss://plain", "token")
+
+    async def later(request: TokenRequest) -> ConnectionDetails:
+        await asyncio.sleep(0)
+        return plain(request)
+
+    for function in (plain, later):
+        assert asyncio.run(CustomTokens(function).fetch(REQUEST)).url == "wss://plain"
+    assert seen == [REQUEST, REQUEST]
+
+
+def test_whatever_a_function_does_wrong_is_a_token_error() -> None:
+    def raising(_request: TokenRequest) -> ConnectionDetails:
+        raise KeyError("secret-in-the-text")
+
+    def wrong(_request: TokenRequest) -> Any:
+        return {"url": "wss://x"}
+
+    def refusing(_request: TokenRequest) -> ConnectionDetails:
+        raise TokenError("not today")
+
+    for function, told in (
+        (raising, "KeyError"),
+        (wrong, "ConnectionDetails"),
+        (refusing, "today"),
+    ):
+        with pytest.raises(TokenError, match=told) as failed:
+            asyncio.run(CustomTokens(function).fetch(REQUEST))
+        assert "secret" not in str(failed.value)
