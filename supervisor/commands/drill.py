@@ -5,6 +5,8 @@ import os
 import random
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,9 +70,22 @@ _CODES = {
     type=click.FloatRange(min=0, min_open=True),
     help="Faults by chance for so long. Else each once.",
 )
+@click.option(
+    "--patience",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Until the terminal must be itself again.",
+)
 @with_json
 def drill(
-    config: Path, faults: str, seed: int | None, minutes: float | None, as_json: bool
+    config: Path,
+    faults: str,
+    seed: int | None,
+    minutes: float | None,
+    patience: float,
+    as_json: bool,
 ) -> None:
     """Start a terminal of its own as CONFIG describes it, let coded speech be its microphone, do
     things to its processes, and tell what that has cost: which words the agent has not heard, which
@@ -89,7 +104,8 @@ def drill(
     _need_keys(settings)
     folder = Path(tempfile.mkdtemp(prefix="callpoint-drill-"))
     _tell(f"seed {seed}, log {folder / 'terminal.log'}")
-    report = _drill(settings, folder, wishes, seed, minutes)
+    with _running(settings, folder, patience) as terminal:
+        report = _hurt(terminal, wishes, seed, minutes)
     _show(report, seed, as_json=as_json)
     code = _code(report, wishes)
     if code == 0:
@@ -132,23 +148,23 @@ def _need_keys(settings: "Settings") -> None:
         )
 
 
-def _drill(
-    settings: "Settings", folder: Path, wishes: tuple[str, ...], seed: int, minutes: float | None
-) -> "Report":
+@contextmanager
+def _running(settings: "Settings", folder: Path, patience_s: float) -> "Iterator[SpeakingTerminal]":
+    """A terminal in conversation; when it ends over what is done to it, that is told."""
     from actors.runtime.errors import OrderFailed
     from supervisor.drill.launched import LaunchFailed
     from supervisor.drill.speaking import SpeakingTerminal
 
-    ended = exits.CANNOT_START
+    code = exits.CANNOT_START
     try:
-        with SpeakingTerminal(settings, folder) as terminal:
+        with SpeakingTerminal(settings, folder, patience_s=patience_s) as terminal:
             terminal.begin()
-            ended = NOT_RECOVERED
-            return _hurt(terminal, wishes, seed, minutes)
+            code = NOT_RECOVERED
+            yield terminal
     except LaunchFailed as error:
-        raise Failure(str(error), code=ended) from None
+        raise Failure(str(error), code=code) from None
     except OrderFailed as error:
-        raise Failure(error.reason, error.remedy, ended) from None
+        raise Failure(error.reason, error.remedy, code) from None
 
 
 def _hurt(

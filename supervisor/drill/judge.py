@@ -1,6 +1,8 @@
 """What a drill has cost: words, messages, time, memory. Pure: told what was heard and kept."""
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -49,6 +51,16 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What one fault has cost."""
+
+    lost: int = 0
+    """Blocks that were said since then, and before the next fault, and were lost."""
+    unheard: int = 0
+    repeated_ms: float = 0.0
+
+
+@dataclass(frozen=True)
 class Mail:
     """What became of the messages that were accepted."""
 
@@ -92,6 +104,8 @@ class Report:
     words: Words
     mail: Mail
     struck: tuple[Struck, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    """Of each of them."""
     not_done: Mapping[str, str] = field(default_factory=dict)
     """Faults that could not be done here, with the reason."""
     growth: Mapping[str, Growth] = field(default_factory=dict)
@@ -148,6 +162,23 @@ def judge_words(
 
 def _end(struck: Struck) -> float:
     return struck.until_ms + _AROUND_MS
+
+
+def judge_faults(heard: Heard, words: Words, struck: Sequence[Struck]) -> tuple[Cost, ...]:
+    """What each fault has cost; what was lost before the first one is in no fault's account."""
+    begins = [each.at_ms - _AROUND_MS for each in struck]
+
+    def whose(at_ms: float) -> int:
+        """The last fault that had begun."""
+        return bisect_right(begins, at_ms) - 1
+
+    lost = Counter(whose(block * BLOCK_MS) for block in words.lost)
+    unheard = Counter(whose(block * BLOCK_MS) for block in words.unheard)
+    repeated: Counter[int] = Counter()
+    for seam in heard.seams:
+        # Said again from the last word that was heard before on.
+        repeated[whose(seam.after_block * BLOCK_MS)] += round(seam.repeated_ms)
+    return tuple(Cost(lost[n], unheard[n], repeated[n]) for n in range(len(struck)))
 
 
 def judge_mail(sent: Sequence[str], kept: Sequence[str]) -> Mail:

@@ -26,8 +26,9 @@ def as_dict(report: Report, seed: int) -> dict[str, Any]:
                 "at_s": round(struck.at_ms / 1000, 2),
                 "recovery_s": struck.recovery_s,
                 "trouble": struck.trouble,
+                **asdict(cost),
             }
-            for struck in report.struck
+            for struck, cost in zip(report.struck, report.costs, strict=True)
         ],
         "not_done": dict(report.not_done),
         "growth": {
@@ -47,15 +48,16 @@ def as_text(report: Report, seed: int) -> str:
 
 
 def _struck(report: Report) -> str:
-    rows = [("FAULT", "TARGET", "AT", "RECOVERED IN")]
-    for struck in report.struck:
+    rows = [("FAULT", "TARGET", "AT", "LOST", "REPEATED", "RECOVERED IN")]
+    for struck, cost in zip(report.struck, report.costs, strict=True):
         took = struck.recovery_s
         words = f"not at all: {struck.trouble}" if took is None else f"{took:.2f} s"
-        rows.append((struck.blow.fault, struck.blow.target, f"{struck.at_ms / 1000:.1f} s", words))
+        at, repeated = f"{struck.at_ms / 1000:.1f} s", f"{cost.repeated_ms:.0f} ms"
+        rows.append((struck.blow.fault, struck.blow.target, at, str(cost.lost), repeated, words))
     for name, why in report.not_done.items():
         fault, _, target = name.partition(":")
-        rows.append((fault, target, "-", f"not done: {why}"))
-    return columns(rows) if len(rows) > 1 else ""
+        rows.append((fault, target, "-", "-", "-", f"not done: {why}"))
+    return columns(rows, right={2, 3, 4}) if len(rows) > 1 else ""
 
 
 def _costs(report: Report) -> str:

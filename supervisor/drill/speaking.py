@@ -18,15 +18,15 @@ from supervisor.commands.orders import SESSION, order
 from .coded_signal import BLOCK_MS, Heard
 from .ear import Ear
 from .faults import FAULTS, Fault, Scene, Victim
-from .judge import Mail, Report, Struck, judge_growth, judge_mail, judge_words
+from .judge import Report, Struck, judge_faults, judge_growth, judge_mail, judge_words
 from .launched import Launched, LaunchFailed
 from .looks import Looks
 from .mail import Mailbox
 from .plan import Blow
 from .staging import Staging, staged
-from .terminal import DEADLINE_S, Status, Terminal
+from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
 
-RECOVERY_DEADLINE_S = 60.0
+PATIENCE_S = 60.0
 _CONVERSING = ("listening", "thinking", "speaking")
 _HEARD_EVERY_S = 0.2
 
@@ -65,6 +65,7 @@ class SpeakingTerminal(Terminal):
         config: the operator's own, or its settings.
         folder: for its history, log, speech, and what was heard; empty at first.
         environment: over that of this process, such as the server's keys.
+        patience_s: for a recovery, and for the last words to be heard.
 
     Raises ``SettingsError`` for a config that is refused.
 
@@ -76,12 +77,14 @@ class SpeakingTerminal(Terminal):
         folder: Path,
         *,
         environment: Mapping[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         settings = config if isinstance(config, Settings) else load(config)
         self.staging: Staging = staged(settings, folder)
         self.staging.write()
         super().__init__(self.staging.config, folder, environment=environment)
         self.ear = Ear(self.staging.heard)
+        self.patience_s = patience_s
         self.struck: list[Struck] = []
         self.looks = Looks()
         self.mailbox = Mailbox(self.say, self.history)
@@ -140,7 +143,7 @@ class SpeakingTerminal(Terminal):
         """
         asyncio.run(order(self.runtime_dir, SESSION, StartSession()))
         self._began = time.monotonic()
-        self.wait_until(is_itself)
+        self.wait_until(is_itself, deadline_s=START_DEADLINE_S)
 
     @property
     def spoken_ms(self) -> float:
@@ -156,9 +159,9 @@ class SpeakingTerminal(Terminal):
         """Let the speech go on, undisturbed, for so long."""
         self._running.let_live(seconds)
 
-    def wait_until_heard(self, block: int, *, deadline_s: float = RECOVERY_DEADLINE_S) -> bool:
+    def wait_until_heard(self, block: int) -> bool:
         """Wait until the agent has heard this block of the speech; False: not in time."""
-        give_up = time.monotonic() + deadline_s
+        give_up = time.monotonic() + self.patience_s
         while not self.ear.has_reached(block):
             if time.monotonic() > give_up:
                 return False
@@ -175,8 +178,8 @@ class SpeakingTerminal(Terminal):
         return Scene(self.runtime_dir, self.staging.settings.livekit.backend, names)
 
     def hurt(self, fault: str, target: str) -> Struck:
-        """Do it, undo it, and wait until the terminal is itself again (or a minute is over); the
-        report tells of it.
+        """Do it, undo it, and wait until the terminal is itself again, or patience
+        is at its end; the report tells of it.
 
         Args:
             fault: a name in :data:`.faults.FAULTS`.
@@ -226,7 +229,7 @@ class SpeakingTerminal(Terminal):
             return condition(status)
 
         try:
-            self.wait_until(holds, deadline_s=RECOVERY_DEADLINE_S)
+            self.wait_until(holds, deadline_s=self.patience_s)
         except LaunchFailed:
             if not self._running.is_alive:
                 raise
@@ -254,11 +257,13 @@ class SpeakingTerminal(Terminal):
         self.wait_until_heard(said)
         rate = self.staging.settings.audio.sample_rate
         gaps = [gap * 1000 / rate for gap in self.logged("recording resumed", "gap_samples")]
-        mail: Mail = judge_mail(self.mailbox.sent, self.mailbox.kept())
+        heard = self.ear.heard()
+        words = judge_words(heard, said, self.struck, gaps)
         return Report(
-            words=judge_words(self.ear.heard(), said, self.struck, gaps),
-            mail=mail,
+            words=words,
+            mail=judge_mail(self.mailbox.sent, self.mailbox.kept()),
             struck=tuple(self.struck),
+            costs=judge_faults(heard, words, self.struck),
             not_done=dict(not_done or {}),
             growth=judge_growth(self.looks.of),
         )

@@ -29,6 +29,9 @@ T = TypeVar("T")
 DEADLINE_S = 20.0
 """For anything that is waited for: generous, because it is only ever used up by a failure."""
 
+START_DEADLINE_S = 60.0
+"""Until every actor is Ready, on a machine that has much else to do."""
+
 Status = dict[str, Any]
 """What ``callpoint status --json`` prints."""
 
@@ -91,7 +94,9 @@ class Terminal:
         command = [*_CALLPOINT, "run", str(self.config)]
         self._process = Launched("terminal", command, self.log, env=self.environment)
         try:
-            self.wait_until(lambda status: status["state"] == "running")
+            self.wait_until(
+                lambda status: status["state"] == "running", deadline_s=START_DEADLINE_S
+            )
         except BaseException:
             self.stop()
             raise
