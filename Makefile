@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check livekit peers setup setup-test lock format clean help
+.PHONY: run test soak check livekit peers setup setup-test lock format clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ endif
 
 test: setup-test peers  ## all tests, with the real LiveKit server, agent worker, PulseAudio, Chromium
 	$(BIN)/python -m pytest
+
+soak: setup  ## faults by chance: make soak MINUTES=30 SEED=1 | CONFIG=configs/kiosk.toml
+	$(BIN)/callpoint drill $(or $(CONFIG),configs/test.toml) --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 check: setup-test  ## style, types and import rules
 	$(BIN)/ruff format --check .

@@ -4,6 +4,8 @@ The order of its states, attributes, streams and tracks is that of livekit-agent
 return the messages to be sent to the client. Times are monotonic seconds, given by the caller.
 """
 
+from collections.abc import Callable
+
 from actors.messages import (
     AgentState,
     Message,
@@ -38,10 +40,19 @@ GUARD_DB = 9.0
 
 
 class Agent:
-    """One agent in one room. ``user``: identity of the client; ``at``: when it is to come."""
+    """One agent in one room. ``user``: identity of the client; ``at``: when it is to come;
+    ``on_heard``: is given all that it hears, in order.
+    """
 
-    def __init__(self, user: str, at: float, ids: NewId = new_id) -> None:
+    def __init__(
+        self,
+        user: str,
+        at: float,
+        ids: NewId = new_id,
+        on_heard: Callable[[Samples], None] = lambda _samples: None,
+    ) -> None:
         self._ids = ids
+        self._on_heard = on_heard
         self.identity = ids("agent-")
         self._sid = ids("PA_")
         self._track = Track(ids("TR_"), "audio", "microphone", subscribed=True)
@@ -172,6 +183,7 @@ class Agent:
     def _hear(self, samples: Samples, now: float) -> None:
         if len(samples):
             self._heard_at = now
+            self._on_heard(samples)
             self._understand(self._vad.push(samples, GUARD_DB if self._speech else 0.0), now)
 
     def _understand(self, events: list[SpeechEvent], now: float) -> None:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "history": "history",
     "restart": "restart",
     "reload": "reload",
+    "drill": "drill",
     "schema": "schema",
 }
 """In the order in which ``--help`` tells of them, with the module that has the function."""

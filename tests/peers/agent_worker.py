@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from .coded_signal import Heard, Pcm, decode
+from supervisor.drill.coded_signal import Heard, Pcm, decode
+
 from .install import agent_python
 from .livekit_server import LiveKitServer
 from .process import PeerFailed, PeerProcess

@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from .coded_signal import Pcm
+from supervisor.drill.coded_signal import Pcm
+
 from .process import PeerFailed, PeerProcess
 
 RATE = 48000

@@ -134,6 +134,7 @@ def test_garbage_on_the_lane_changes_nothing_for_a_conversation(runtime_dir: Pat
         ({"agent_delay_s": -1}, "not a number of seconds", "from 0 to 3600"),
         ({"agent_delay_s": True}, "not a number of seconds", "from 0 to 3600"),
         ({"colour": "green"}, "no option 'colour'", "agent_delay_s"),
+        ({"hears": "/nowhere/heard.pcm"}, "No such file or directory", "path of a file"),
     ],
 )
 def test_a_wrong_option_is_refused_with_a_remedy(

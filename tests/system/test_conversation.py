@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.drill.coded_signal import decode, generate
 from tests.peers.agent_worker import AgentWorker
-from tests.peers.coded_signal import decode, generate
 from tests.peers.livekit_server import LiveKitServer
 from tests.peers.pulse import RATE, PulseAudio
 from tests.stage import ANSWER_S, Stage

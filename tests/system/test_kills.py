@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.drill.coded_signal import BLOCK_MS, Heard, generate
+from supervisor.drill.network import Outage
 from tests.peers.agent_worker import AgentWorker, Job
-from tests.peers.coded_signal import BLOCK_MS, Heard, generate
 from tests.peers.livekit_server import LiveKitServer
-from tests.peers.network import Outage
 from tests.peers.pulse import RATE, PulseAudio
 from tests.stage import Stage
 from tests.terminal import Terminal

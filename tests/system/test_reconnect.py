@@ -21,8 +21,8 @@ from actors.room.microphone import Microphone
 from actors.room.speaker import SpeakerLane
 from actors.room.uplink import Uplink
 from actors.runtime.bus import Bus
+from supervisor.drill.coded_signal import Heard, decode, generate
 from tests.children import DEADLINE_S
-from tests.peers.coded_signal import Heard, decode, generate
 from tests.peers.livekit_server import LiveKitServer
 
 from .fake_audio import RATE, FakeAudio

@@ -27,8 +27,8 @@ from actors.runtime.bus import Bus
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from actors.settings import Settings
+from supervisor.drill.coded_signal import decode, generate
 from tests.children import DEADLINE_S, Children
-from tests.peers.coded_signal import decode, generate
 from tests.peers.livekit_server import LiveKitServer
 
 from .fake_audio import RATE, FakeAudio

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from actors.messages import Spoken
 from actors.runtime.errors import OrderFailed
+from supervisor.drill.coded_signal import Heard, decode, generate
 from tests.audio_bench import Bench
 from tests.children import DEADLINE_S
-from tests.peers.coded_signal import Heard, decode, generate
 from tests.peers.pulse import PulseAudio
 from tests.speech import speech_like
 

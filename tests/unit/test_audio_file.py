@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from actors.audio.file import CATCH_UP, MAX_BYTES, FileSource, load
 from actors.audio.source import DeviceError
-from tests.peers.coded_signal import decode, generate
+from supervisor.drill.coded_signal import decode, generate
 from tests.virtual_loop import VirtualLoop, run
 
 pytestmark = pytest.mark.unit

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.peers.coded_signal import BLOCK_MS, MAX_BLOCKS, Pcm, decode, generate
+from supervisor.drill.coded_signal import BLOCK_MS, MAX_BLOCKS, Pcm, decode, generate, unrolled
 
 pytestmark = pytest.mark.unit
 
 RATE = 16000
 PER_MS = RATE // 1000
 BLOCKS = 40
-NEAR_MS = 25
+NEAR_MS = 30
 """A piece of up to 20 ms between a border and silence is too short to be read."""
 SIGNAL = generate(BLOCKS, RATE, lead_ms=130, tail_ms=70)
 LEAD_MS = 130
@@ -145,3 +145,21 @@ def test_gain_control_and_noise_do_not_matter(gain_db, swing_db, noise):
     heard = decode(np.clip(rough, -32768, 32767).astype(np.int16), RATE)
     assert heard.missing(BLOCKS) == ()
     assert heard.lost_ms == heard.repeated_ms == 0
+
+
+def test_a_looped_signal_is_numbered_on_and_a_loss_across_the_turn_is_told():
+    once = generate(MAX_BLOCKS, RATE)
+    cut = slice(at((MAX_BLOCKS - 3) * BLOCK_MS), at((MAX_BLOCKS + 4) * BLOCK_MS))
+    heard = decode(
+        np.delete(np.concatenate([once, once, once[: at(3000)]]), cut), RATE, looped=True
+    )
+    said = 2 * MAX_BLOCKS + 30
+    assert heard.missing(said) == tuple(range(MAX_BLOCKS - 3, MAX_BLOCKS + 4))
+    assert heard.in_order
+    (seam,) = heard.seams
+    assert seam.lost_ms == pytest.approx(7 * BLOCK_MS, abs=15)
+
+
+@given(st.integers(0, 5000), st.integers(-MAX_BLOCKS // 2 + 1, MAX_BLOCKS // 2 - 1))
+def test_a_looped_number_is_found_again_from_anything_near(number, off):
+    assert unrolled(number % MAX_BLOCKS, number + off) == number

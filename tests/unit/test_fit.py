@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actors.room.fit import EASY_BYTES, fitted, rate_for
-from tests.peers.coded_signal import decode, generate
+from supervisor.drill.coded_signal import decode, generate
 
 pytestmark = pytest.mark.unit
 

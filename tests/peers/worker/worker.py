@@ -30,7 +30,7 @@ from livekit import agents, rtc
 from livekit.agents import llm, stt, tts
 from livekit.agents.voice import room_io
 
-from tests.peers.coded_signal import BLOCK_MS, generate
+from supervisor.drill.coded_signal import BLOCK_MS, generate
 
 FOLDER = "CALLPOINT_TEST_AGENT_FOLDER"
 DEFAULTS = "CALLPOINT_TEST_AGENT_METADATA"

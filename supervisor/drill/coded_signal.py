@@ -29,7 +29,7 @@ WINDOW_MS = 40
 HOP_MS = 5
 RAMP_MS = 3
 """Chords fade in and out, so that their borders do not click into the other bands."""
-MAX_BLOCKS = DIGITS**BANDS // 2
+MAX_BLOCKS: int = DIGITS**BANDS // 2
 """86.4 s: of all numbers those whose digits have an even sum, so most misreadings are no number."""
 
 _SILENT_BELOW = 0.01
@@ -44,6 +44,8 @@ _HEARD_MS = 50
 """A block of which less arrived counts as missing."""
 _TOLERANCE_MS = 15
 """How exactly a border is found after a codec; smaller seams are not reported."""
+_PIECE_HOPS = 30_000 // HOP_MS
+"""Half a minute is looked at in one go."""
 _NOTHING, _NOISE = -1, -2
 
 
@@ -173,19 +175,37 @@ def generate(
     return np.concatenate([lead, speech, tail]).round().astype(np.int16)
 
 
-def decode(pcm: Pcm, rate: int, *, seed: int = 0) -> Heard:
+def decode(pcm: Pcm, rate: int, *, seed: int = 0, looped: bool = False) -> Heard:
     """Tell what of the signal is in a recording.
 
     Args:
         pcm: int16, shape (samples,), mono.
         rate: samples a second, a multiple of 200 and at least 8000.
         seed: the one it was generated with.
+        looped: all 864 blocks were said again and again; numbers go on after the last one. Losses
+            and repetitions of less than 43 s are told from the next round.
 
     """
     spans = _settle(_label(pcm, rate, seed))
     runs = tuple(span for span in spans if span.block >= 0)
+    if looped:
+        runs = tuple(_unrolled(runs))
     silences = [span for span in spans if span.block == _NOTHING]
     return Heard(runs, tuple(_find_seams(runs, silences)))
+
+
+def unrolled(block: int, near: int) -> int:
+    """The number of a block of a looped signal: that one which is nearest to ``near``."""
+    off = (block - near + MAX_BLOCKS // 2) % MAX_BLOCKS
+    return near + off - MAX_BLOCKS // 2
+
+
+def _unrolled(runs: Sequence[Run]) -> Iterator[Run]:
+    expected = 0
+    for run in runs:
+        block = unrolled(run.block, expected)
+        expected = block + 1
+        yield replace(run, block=block)
 
 
 def _chords(blocks: int, seed: int) -> list[tuple[int, ...]]:
@@ -198,7 +218,7 @@ def _chords(blocks: int, seed: int) -> list[tuple[int, ...]]:
 @cache
 def _all_chords(seed: int) -> list[tuple[int, ...]]:
     digits = [d for d in itertools.product(range(DIGITS), repeat=BANDS) if sum(d) % 2 == 0]
-    random.Random(seed).shuffle(digits)
+    random.Random(seed).shuffle(digits)  # noqa: S311  # an order, no secret
     sequence: list[tuple[int, ...]] = []
     while digits:
         before = sequence[-1] if sequence else (-1,) * BANDS
@@ -216,28 +236,50 @@ def _label(pcm: Pcm, rate: int, seed: int) -> list[int]:
     """For every hop: the number of its block, or that it is silent, or that it is neither."""
     hop = rate * HOP_MS // 1000
     hops = len(pcm) // hop
-    samples = pcm[: hops * hop].reshape(hops, hop).astype(np.float64)
-    # Sums over one hop, with the phase of the recording's beginning, add up to sums over a window.
-    within = np.exp(-2j * np.pi * np.outer(np.arange(hop), _frequencies()) / rate)
-    before = np.exp(-2j * np.pi * np.outer(np.arange(hops) * hop, _frequencies()) / rate)
-    tones = _windowed((samples @ within) * before)
-    loudness = (samples**2).sum(axis=1)[:, None]
+    pcm = pcm[: hops * hop]
+    pieces = range(0, hops, _PIECE_HOPS)
+    # Piece by piece: an hour of sound is not to be held as floating point numbers.
+    loudness = np.concatenate(
+        [np.zeros(0), *((_hops(pcm, hop, at, at + _PIECE_HOPS) ** 2).sum(axis=1) for at in pieces)]
+    )[:, None]
     energy = _windowed(loudness)[:, 0].real
     if not energy.any():
         return [_NOTHING] * hops
-    # A tone of amplitude A over n samples: |sum| is A n / 2 and the energy A² n / 2.
-    window = hop * WINDOW_MS // HOP_MS
-    power = (np.abs(tones) ** 2 * 2 / window).reshape(hops, BANDS, DIGITS)
-    digits = power.argmax(axis=2)
-    share = power.max(axis=2).sum(axis=1) / np.maximum(energy, 1e-9)
     # Over a short window: a long one would hear a chord 20 ms before and after it.
     nearby = _windowed(loudness, _SILENCE_WINDOW_MS)[:, 0].real / _SILENCE_WINDOW_MS
     silent = nearby < energy.max() / WINDOW_MS * _SILENT_BELOW**2
     known = np.full((DIGITS,) * BANDS, _NOISE)
     for number, chord in enumerate(_chords(MAX_BLOCKS, seed)):
         known[tuple(tone % DIGITS for tone in chord)] = number
-    found = np.where(share > _PURE_ABOVE, known[tuple(digits.T)], _NOISE)
-    return [int(label) for label in np.where(silent, _NOTHING, found)]
+    labels: list[int] = []
+    for at in pieces:
+        power = _tones(pcm, rate, at)
+        digits = power.argmax(axis=2)
+        piece = slice(at, at + len(power))
+        share = power.max(axis=2).sum(axis=1) / np.maximum(energy[piece], 1e-9)
+        found = np.where(share > _PURE_ABOVE, known[tuple(digits.T)], _NOISE)
+        labels += map(int, np.where(silent[piece], _NOTHING, found))
+    return labels
+
+
+def _hops(pcm: Pcm, hop: int, start: int, end: int) -> NDArray[np.float64]:
+    """Shape (hops, samples of a hop)."""
+    return pcm[max(0, start) * hop : end * hop].reshape(-1, hop).astype(np.float64)
+
+
+def _tones(pcm: Pcm, rate: int, at: int) -> NDArray[np.float64]:
+    """Energy of every tone around each hop of a piece. Shape (hops, bands, digits)."""
+    hop = rate * HOP_MS // 1000
+    window = WINDOW_MS // HOP_MS
+    start = max(0, at - window)
+    samples = _hops(pcm, hop, start, at + _PIECE_HOPS + window)
+    # Sums over one hop, with the phase of the piece's beginning, add up to sums over a window.
+    within = np.exp(-2j * np.pi * np.outer(np.arange(hop), _frequencies()) / rate)
+    before = np.exp(-2j * np.pi * np.outer(np.arange(len(samples)) * hop, _frequencies()) / rate)
+    tones = _windowed((samples @ within) * before)[at - start :][:_PIECE_HOPS]
+    # A tone of amplitude A over n samples: |sum| is A n / 2 and the energy A² n / 2.
+    power = np.abs(tones) ** 2 * 2 / (hop * window)
+    return np.asarray(power.reshape(-1, BANDS, DIGITS))
 
 
 def _windowed(

@@ -1,0 +1,1 @@
+"""Fault injection: a terminal that hears coded speech is hurt, and told what it cost."""

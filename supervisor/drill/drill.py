@@ -1,0 +1,77 @@
+"""A drill from its first word to its report."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .faults import FAULTS, Scene
+from .judge import Report, Struck
+from .mail import Correspondent
+from .plan import Blow, Step
+from .speaking import SpeakingTerminal
+
+GROWTH_FROM_S = 120.0
+"""A shorter drill tells nothing of a leak: processes are still growing up."""
+
+
+@dataclass
+class Drill:
+    """``terminal``: running, in a conversation. ``steps``: what is to be done. ``seconds``: after
+    so many the drill ends; None: with the last step.
+    """
+
+    terminal: SpeakingTerminal
+    steps: Iterator[Step]
+    seconds: float | None
+    tell: Callable[[str], None]
+    """Called with a line of progress."""
+    not_done: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> Report:
+        """Do it all; raises ``LaunchFailed`` when the terminal has ended over it."""
+        end = None if self.seconds is None else time.monotonic() + self.seconds
+        with Correspondent(self.terminal.mailbox):
+            for step in self.steps:
+                if end is not None and time.monotonic() + step.after_s > end:
+                    break
+                self.terminal.speak_for(step.after_s)
+                self.terminal.look()
+                self._strike(step.blow)
+        if (self.seconds or 0.0) < GROWTH_FROM_S:
+            self.terminal.looks.of.clear()
+        self.tell("waiting until the agent has heard everything")
+        return self.terminal.report(self.not_done)
+
+    def _strike(self, blow: Blow) -> None:
+        try:
+            struck = self.terminal.hurt(blow.fault, blow.target)
+        except OSError as error:
+            self.not_done[str(blow)] = error.strerror or str(error)
+            self.tell(f"{blow} not done: {self.not_done[str(blow)]}")
+        else:
+            self.tell(progress_of(struck))
+
+
+def progress_of(struck: Struck) -> str:
+    """A line."""
+    if struck.recovery_s is None:
+        return f"{struck.blow} not recovered: {struck.trouble}"
+    return f"{struck.blow} recovered in {struck.recovery_s:.2f} s"
+
+
+def possible(scene: Scene) -> tuple[set[Blow], dict[str, str]]:
+    """What can be done there; and what cannot, by fault, with the reason."""
+    blows: set[Blow] = set()
+    not_done: dict[str, str] = {}
+    for name, fault in FAULTS.items():
+        if why := fault.obstacle(scene):
+            not_done[name] = why
+        else:
+            blows |= {Blow(name, target) for target in fault.targets(scene)}
+    return blows, not_done
+
+
+def cannot(wishes: Collection[str], not_done: Mapping[str, str]) -> dict[str, str]:
+    """Of what is wished for: what cannot be done here, with the reason. No wish: everything."""
+    asked = {wish.partition(":")[0] for wish in wishes}
+    return {name: why for name, why in not_done.items() if not asked or name in asked}

@@ -1,0 +1,224 @@
+"""What a drill has cost: words, messages, time, memory. Pure: told what was heard and kept."""
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from .coded_signal import BLOCK_MS, Heard
+from .plan import Blow
+
+MICROPHONE = "audio"
+"""While the process that holds the microphone is away nobody hears: only this may be missing."""
+_AROUND_MS = 500
+"""Around such a time, because signal and clock are not in step to the block."""
+_GROWN = 1.05
+_GROWN_MIB = 4.0
+"""By less a process does not grow, it breathes."""
+_GROWN_COUNT = 2
+
+
+@dataclass(frozen=True)
+class Struck:
+    """One fault that was done."""
+
+    blow: Blow
+    at_ms: float
+    """Since the coded speech began."""
+    until_ms: float
+    """When the terminal was itself again, or was given up."""
+    recovery_s: float | None
+    """From the fault to the terminal being itself again; of a fault that lasts, from its end. None:
+    not within the deadline."""
+    trouble: str = ""
+    """What was wrong, if it did not recover."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What became of the coded speech."""
+
+    said: int
+    """Blocks of 100 ms."""
+    lost: tuple[int, ...]
+    """Numbers of the blocks that were never heard, and should have been."""
+    unheard: tuple[int, ...]
+    """Those that nobody could hear, because the microphone's process was being replaced."""
+    repeated_ms: float
+    in_order: bool
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one fault has cost."""
+
+    lost: int = 0
+    """Blocks that were said since then, and before the next fault, and were lost."""
+    unheard: int = 0
+    repeated_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What became of the messages that were accepted."""
+
+    sent: int
+    lost: tuple[str, ...] = ()
+    """Texts that are not in the history."""
+    doubled: tuple[str, ...] = ()
+    """Texts that are there more than once."""
+    in_order: bool = True
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a process uses at one moment."""
+
+    rss_mib: float
+    fds: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Medians of the first and of the last third of the time."""
+
+    first: Look
+    last: Look
+
+    @property
+    def grown(self) -> bool:
+        """More than by breathing."""
+        first, last = self.first, self.last
+        memory = last.rss_mib > max(first.rss_mib * _GROWN, first.rss_mib + _GROWN_MIB)
+        counts = ((first.fds, last.fds), (first.threads, last.threads))
+        return memory or any(after > before + _GROWN_COUNT for before, after in counts)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole drill."""
+
+    words: Words
+    mail: Mail
+    struck: tuple[Struck, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    """Of each of them."""
+    not_done: Mapping[str, str] = field(default_factory=dict)
+    """Faults that could not be done here, with the reason."""
+    growth: Mapping[str, Growth] = field(default_factory=dict)
+    """By process; empty when it was too short to tell."""
+
+    @property
+    def words_lost(self) -> int:
+        """Blocks of 100 ms that were not heard and should have been."""
+        return len(self.words.lost)
+
+    @property
+    def lost_nothing(self) -> bool:
+        """Every word was heard, in order, and every message is kept once, in order."""
+        words, mail = self.words, self.mail
+        whole = not (words.lost or mail.lost or mail.doubled)
+        return whole and words.in_order and mail.in_order
+
+    @property
+    def recovered(self) -> bool:
+        """From every fault."""
+        return all(struck.recovery_s is not None for struck in self.struck)
+
+    @property
+    def grown(self) -> tuple[str, ...]:
+        """Processes that use more in the end than in the beginning."""
+        return tuple(name for name, growth in self.growth.items() if growth.grown)
+
+
+def judge_words(
+    heard: Heard, said: int, struck: Sequence[Struck] = (), gaps_ms: Sequence[float] = ()
+) -> Words:
+    """Of the first ``said`` blocks. ``gaps_ms``: lengths of the gaps that the terminal itself has
+    told of. They excuse as much as they are long, at the time of a fault of the microphone's
+    process, and nothing else.
+    """
+    missing = heard.missing(said)
+    deaf = [
+        range(math.floor((each.at_ms - _AROUND_MS) / BLOCK_MS), math.ceil(_end(each) / BLOCK_MS))
+        for each in struck
+        if each.blow.target == MICROPHONE
+    ]
+    # A gap that begins or ends within a block takes more than half of it or leaves it.
+    excused = sum(math.ceil(gap / BLOCK_MS) for gap in gaps_ms)
+    near = [block for block in missing if any(block in time for time in deaf)]
+    unheard = tuple(near[:excused])
+    return Words(
+        said=said,
+        lost=tuple(block for block in missing if block not in set(unheard)),
+        unheard=unheard,
+        repeated_ms=heard.repeated_ms,
+        in_order=heard.in_order,
+    )
+
+
+def _end(struck: Struck) -> float:
+    return struck.until_ms + _AROUND_MS
+
+
+def judge_faults(heard: Heard, words: Words, struck: Sequence[Struck]) -> tuple[Cost, ...]:
+    """What each fault has cost; what was lost before the first one is in no fault's account."""
+    begins = [each.at_ms - _AROUND_MS for each in struck]
+
+    def whose(at_ms: float) -> int:
+        """The last fault that had begun."""
+        return bisect_right(begins, at_ms) - 1
+
+    lost = Counter(whose(block * BLOCK_MS) for block in words.lost)
+    unheard = Counter(whose(block * BLOCK_MS) for block in words.unheard)
+    repeated: Counter[int] = Counter()
+    for seam in heard.seams:
+        # Said again from the last word that was heard before on.
+        repeated[whose(seam.after_block * BLOCK_MS)] += round(seam.repeated_ms)
+    return tuple(Cost(lost[n], unheard[n], repeated[n]) for n in range(len(struck)))
+
+
+def judge_mail(sent: Sequence[str], kept: Sequence[str]) -> Mail:
+    """``sent``: texts in the order in which they were accepted, each different. ``kept``: texts of
+    the history, in its order; what was not sent by the drill is none of its business.
+    """
+    wanted = set(sent)
+    ours = [text for text in kept if text in wanted]
+    first = list(dict.fromkeys(ours))
+    order = [text for text in sent if text in set(ours)]
+    return Mail(
+        sent=len(sent),
+        lost=tuple(text for text in sent if text not in set(ours)),
+        doubled=tuple(text for text in first if ours.count(text) > 1),
+        in_order=first == order,
+    )
+
+
+def judge_growth(
+    looks: Mapping[str, Sequence[tuple[float, Look]]], least: int = 3
+) -> dict[str, Growth]:
+    """``looks``: for each process moments (seconds) and what it used then. Those with fewer than
+    ``least`` looks in the first or in the last third of the time are left out.
+    """
+    times = [at for seen in looks.values() for at, _ in seen]
+    if not times:
+        return {}
+    start, third = min(times), (max(times) - min(times)) / 3
+    found = {}
+    for name, seen in looks.items():
+        first = [look for at, look in seen if at <= start + third]
+        last = [look for at, look in seen if at >= start + 2 * third]
+        if min(len(first), len(last)) >= least:
+            found[name] = Growth(_typical(first), _typical(last))
+    return found
+
+
+def _typical(looks: Collection[Look]) -> Look:
+    return Look(
+        round(median(look.rss_mib for look in looks), 1),
+        round(median(look.fds for look in looks)),
+        round(median(look.threads for look in looks)),
+    )

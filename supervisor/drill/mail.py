@@ -1,0 +1,89 @@
+"""Messages to the agent, sent until they are accepted, and looked for in the history."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+from actors.runtime.errors import OrderFailed
+
+EVERY_S = 1.0
+_AGAIN_S = 0.1
+_GIVE_UP_S = 60.0
+_KEPT_EVERY = 100
+"""The history shows its newest thousand: it is looked at before so many are more."""
+
+Say = Callable[[str, str], str]
+"""Sends a text under an id. Raises ``OrderFailed``."""
+History = Callable[[], Sequence[Mapping[str, Any]]]
+"""The newest messages, oldest first."""
+
+
+class Mailbox:
+    """What was accepted, in order, and what of it is kept."""
+
+    def __init__(self, say: Say, history: History) -> None:
+        self._say = say
+        self._history = history
+        self._seen: dict[str, str] = {}
+        self.sent: list[str] = []
+        """Texts that were accepted."""
+
+    def send(self, text: str) -> bool:
+        """Send it, and again under the same id while it is refused, for a minute; False: it never
+        was accepted, and whoever wrote it knows.
+        """
+        id_, give_up = str(uuid.uuid4()), time.monotonic() + _GIVE_UP_S
+        while time.monotonic() < give_up:
+            try:
+                self._say(text, id_)
+            except OrderFailed:
+                time.sleep(_AGAIN_S)
+                continue
+            self.sent.append(text)
+            if len(self.sent) % _KEPT_EVERY == 0:
+                self._look()
+            return True
+        return False
+
+    def kept(self) -> list[str]:
+        """All texts of the history since the beginning; waits a while for those that are still
+        under way.
+        """
+        give_up = time.monotonic() + _GIVE_UP_S / 4
+        while True:
+            self._look()
+            kept = list(self._seen.values())
+            if set(self.sent) <= set(kept) or time.monotonic() > give_up:
+                return kept
+            time.sleep(_AGAIN_S)
+
+    def _look(self) -> None:
+        for message in self._history():
+            self._seen.setdefault(message["id"], message["text"])
+
+
+class Correspondent:
+    """Sends numbered messages, one a second, inside its ``with`` block."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="correspondent")
+        self.refused = 0
+        """Messages that were not accepted within a minute."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        number = 0
+        while not self._over.wait(EVERY_S):
+            number += 1
+            self.refused += not self._mailbox.send(f"drill message {number}")

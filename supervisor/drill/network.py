@@ -1,0 +1,90 @@
+"""A network that fails: packets of one process are dropped by the kernel. Needs root and nft."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
+
+
+class Outage:
+    """Inside the ``with`` block no UDP packet leaves or reaches the process; TCP goes on, so that
+    nobody is told.
+
+    Args:
+        pid: of the process. The ports that it has now are meant.
+        share: per cent of the packets that are dropped.
+        tcp: whether those of its TCP connections are dropped too.
+
+    """
+
+    def __init__(self, pid: int, *, share: int = 100, tcp: bool = False) -> None:
+        self._table = f"callpoint_outage_{os.getpid()}"
+        self._share = share
+        self._ports = {"udp": udp_ports(pid)}
+        if tcp:
+            self._ports["tcp"] = _ports(pid, "tcp")
+
+    def __enter__(self) -> Self:
+        assert self._ports["udp"], "the process has no UDP socket"
+        out, into = (list(self._rules(side)) for side in ("sport", "dport"))
+        self._nft(
+            f"table inet {self._table} {{\n"
+            f"  chain out {{ type filter hook output priority 0;\n{''.join(out)}  }}\n"
+            f"  chain in {{ type filter hook input priority 0;\n{''.join(into)}  }}\n"
+            "}\n"
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._nft(f"delete table inet {self._table}\n")
+
+    def _rules(self, side: str) -> Iterator[str]:
+        chance = "" if self._share >= 100 else f" numgen random mod 100 < {self._share}"
+        for protocol, ports in self._ports.items():
+            if ports:
+                listed = ", ".join(map(str, sorted(ports)))
+                yield f"    {protocol} {side} {{ {listed} }}{chance} drop;\n"
+
+    @staticmethod
+    def _nft(rules: str) -> None:
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+def may_filter() -> str:
+    """Empty, or why no packet can be dropped here."""
+    if os.geteuid() != 0:
+        return "only root can drop packets"
+    if shutil.which("nft") is None:
+        return "nft, which drops packets, is not installed"
+    tried = subprocess.run(["nft", "list", "tables"], capture_output=True, check=False)
+    return "" if tried.returncode == 0 else "the kernel lets nobody drop packets here"
+
+
+def udp_ports(pid: int) -> set[int]:
+    """Local ports of the UDP sockets of a process, from proc(5)."""
+    return _ports(pid, "udp")
+
+
+def _ports(pid: int, protocol: str) -> set[int]:
+    inodes = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(fd)  # noqa: PTH115  # "socket:[N]" is no path
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    ports = set()
+    for table in _TABLES[protocol]:
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes:
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports

@@ -1,0 +1,269 @@
+"""A terminal that hears coded speech and can be hurt: what the drill and the pytest plugin use."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from actors.messages import StartSession
+from actors.runtime.errors import OrderFailed
+from actors.settings import Settings
+from actors.settings.load import load
+from supervisor.commands.orders import SESSION, order
+
+from .coded_signal import BLOCK_MS, Heard
+from .ear import Ear
+from .faults import FAULTS, Fault, Scene, Victim
+from .judge import Report, Struck, judge_faults, judge_growth, judge_mail, judge_words
+from .launched import Launched, LaunchFailed
+from .looks import Looks
+from .mail import Mailbox
+from .plan import Blow
+from .staging import Staging, staged
+from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
+
+PATIENCE_S = 60.0
+_CONVERSING = ("listening", "thinking", "speaking")
+_HEARD_EVERY_S = 0.2
+
+
+def is_itself(status: Status) -> bool:
+    """Everything runs, the conversation is on, and what is said is kept."""
+    return bool(
+        all(row["state"] == "running" for row in status["actors"].values())
+        and status["session"]["connection_state"] == "connected"
+        and status["agent"]["state"] in _CONVERSING
+        and status["room"]
+        and status["room"]["microphone_sid"]
+        and status["history"]
+        and not status["history"]["error"]
+    )
+
+
+def _is_replaced(status: Status, victim: Victim) -> bool:
+    row = status["actors"][victim.name]
+    return bool(row["state"] == "running" and row["pid"] != victim.pid)
+
+
+def _words(status: Status) -> str:
+    """What is not as it should be."""
+    ill = [f"{name} {row['state']}" for name, row in status["actors"].items()]
+    ill = [words for words in ill if not words.endswith(" running")]
+    session, agent = status["session"]["connection_state"], status["agent"]["state"]
+    return ", ".join([*ill, f"session {session}", f"agent {agent}"])
+
+
+class SpeakingTerminal(Terminal):
+    """The terminal of a config, changed as :func:`.staging.staged` tells; running inside the
+    ``with`` block.
+
+    Args:
+        config: the operator's own, or its settings.
+        folder: for its history, log, speech, and what was heard; empty at first.
+        environment: over that of this process, such as the server's keys.
+        patience_s: for a recovery, and for the last words to be heard.
+
+    Raises ``SettingsError`` for a config that is refused.
+
+    """
+
+    def __init__(
+        self,
+        config: Path | Settings,
+        folder: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        settings = config if isinstance(config, Settings) else load(config)
+        self.staging: Staging = staged(settings, folder)
+        self.staging.write()
+        super().__init__(self.staging.config, folder, environment=environment)
+        self.ear = Ear(self.staging.heard)
+        self.patience_s = patience_s
+        self.struck: list[Struck] = []
+        self.looks = Looks()
+        self.mailbox = Mailbox(self.say, self.history)
+        self._listener: Launched | None = None
+        self._began: float | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._listen()
+            return super().__enter__()
+        except BaseException:
+            self._hush()
+            raise
+
+    def __exit__(self, *failure: object) -> None:
+        try:
+            super().__exit__(None, None, None)
+        finally:
+            self._hush()
+
+    # -- the agent --------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """On LiveKit the drill is the agent; in the practice room the parrot writes down itself."""
+        if self.staging.settings.livekit.backend == "practice":
+            return
+        livekit = self.staging.settings.livekit
+        command = [sys.executable, "-m", "supervisor.drill.listener"]
+        read, write = os.pipe()
+        try:
+            self._listener = Launched(
+                "the drill's agent",
+                [*command, livekit.room_name, self.staging.heard, livekit.url, str(write)],
+                self.staging.folder / "listener.log",
+                env=self.environment,
+                pass_fds=(write,),
+            )
+            os.close(write)
+            write = -1
+            self._listener.read_line(read, deadline_s=DEADLINE_S)
+        finally:
+            os.close(read)
+            if write >= 0:
+                os.close(write)
+
+    def _hush(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+
+    # -- talking ----------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin the conversation, and with it the speech; returns when the agent listens.
+
+        Raises ``OrderFailed`` or ``LaunchFailed``.
+        """
+        asyncio.run(order(self.runtime_dir, SESSION, StartSession()))
+        self._began = time.monotonic()
+        self.wait_until(is_itself, deadline_s=START_DEADLINE_S)
+
+    @property
+    def spoken_ms(self) -> float:
+        """So much has been said, or a little more."""
+        return 0.0 if self._began is None else (time.monotonic() - self._began) * 1000
+
+    @property
+    def heard(self) -> Heard:
+        """What the agent has heard so far."""
+        return self.ear.heard()
+
+    def speak_for(self, seconds: float) -> None:
+        """Let the speech go on, undisturbed, for so long."""
+        self._running.let_live(seconds)
+
+    def wait_until_heard(self, block: int) -> bool:
+        """Wait until the agent has heard this block of the speech; False: not in time."""
+        give_up = time.monotonic() + self.patience_s
+        while not self.ear.has_reached(block):
+            if time.monotonic() > give_up:
+                return False
+            self._running.let_live(_HEARD_EVERY_S)
+        return True
+
+    # -- hurting ----------------------------------------------------------------------------------
+
+    @property
+    def scene(self) -> Scene:
+        """What there is to be hit."""
+        actors = self.status()["actors"]
+        names = tuple(name for name, row in actors.items() if row["state"] == "running")
+        return Scene(self.runtime_dir, self.staging.settings.livekit.backend, names)
+
+    def hurt(self, fault: str, target: str) -> Struck:
+        """Do it, undo it, and wait until the terminal is itself again, or patience
+        is at its end; the report tells of it.
+
+        Args:
+            fault: a name in :data:`.faults.FAULTS`.
+            target: an actor; of ``corrupt``: a socket.
+
+        Raises ``OSError`` when this victim cannot be hit, and ``LaunchFailed`` when the terminal
+        ends over it.
+
+        """
+        kind = FAULTS[fault]
+        if why := kind.obstacle(self.scene):
+            raise PermissionError(why)
+        victim = self._victim(kind, target)
+        at_ms, struck_at = self.spoken_ms, time.monotonic()
+        trouble = ""
+        with kind.strike(victim):
+            if kind.replaces:
+                trouble = self._trouble(lambda now: _is_replaced(now, victim))
+            else:
+                self._running.let_live(kind.holds_s)
+                struck_at = time.monotonic()
+        trouble = trouble or self._trouble(is_itself)
+        seconds = time.monotonic() - struck_at
+        struck = Struck(
+            Blow(fault, target),
+            at_ms,
+            self.spoken_ms,
+            None if trouble else round(seconds, 3),
+            trouble,
+        )
+        self.struck.append(struck)
+        return struck
+
+    def _victim(self, kind: Fault, target: str) -> Victim:
+        actors = self.status()["actors"]
+        pid = actors[target]["pid"] if target in actors else self.pid
+        if pid is None or target not in kind.targets(self.scene):
+            raise ProcessLookupError(f"there is no {target} that {kind.name} can hit")
+        return Victim(target, pid, self.runtime_dir)
+
+    def _trouble(self, condition: Callable[[Status], bool]) -> str:
+        """Wait for it; empty, or what is wrong."""
+        last: list[Status] = []
+
+        def holds(status: Status) -> bool:
+            last[:] = [status]
+            return condition(status)
+
+        try:
+            self.wait_until(holds, deadline_s=self.patience_s)
+        except LaunchFailed:
+            if not self._running.is_alive:
+                raise
+            return _words(last[0]) if last else "it does not answer"
+        return ""
+
+    # -- judging ----------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Note what every process uses now."""
+        with contextlib.suppress(OrderFailed):
+            status = self.status()
+            processes = {
+                name: (row["pid"], row["uptime_s"])
+                for name, row in status["actors"].items()
+                if row["pid"]
+            }
+            processes["supervisor"] = (self.pid, status["uptime_s"])
+            self.looks.take(time.monotonic(), processes)
+
+    def report(self, not_done: Mapping[str, str] | None = None) -> Report:
+        """Wait until all that was said up to now has been heard, and judge."""
+        # The last blocks may be on their way while the terminal is judged.
+        said = int(self.spoken_ms / BLOCK_MS)
+        self.wait_until_heard(said)
+        rate = self.staging.settings.audio.sample_rate
+        gaps = [gap * 1000 / rate for gap in self.logged("recording resumed", "gap_samples")]
+        heard = self.ear.heard()
+        words = judge_words(heard, said, self.struck, gaps)
+        return Report(
+            words=words,
+            mail=judge_mail(self.mailbox.sent, self.mailbox.kept()),
+            struck=tuple(self.struck),
+            costs=judge_faults(heard, words, self.struck),
+            not_done=dict(not_done or {}),
+            growth=judge_growth(self.looks.of),
+        )

@@ -1,0 +1,118 @@
+"""The drill as a whole: a practice terminal is hurt, and the report tells what it has cost."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import exits
+from supervisor.commands.drill import LOST, NOT_DONE, NOT_RECOVERED
+from supervisor.drill.coded_signal import BLOCK_MS
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(150)]
+
+ROOT = Path(__file__).parents[2]
+CONFIG = "configs/test.toml"
+
+
+def _drill(*words: str, config: str | Path = CONFIG) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "supervisor", "drill", str(config), *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=140,
+        check=False,
+    )
+
+
+def _report(done: "subprocess.CompletedProcess[str]", code: int = 0) -> dict[str, Any]:
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    report = json.loads(done.stdout)
+    assert isinstance(report, dict)
+    return report
+
+
+def test_kills_cost_no_word_and_no_message_and_what_nobody_could_hear_is_told_apart() -> None:
+    wishes = "kill:room,kill:session,kill:audio,corrupt:router,disk-full"
+    report = _report(_drill("--faults", wishes, "--seed", "1", "--json"))
+    done = {f"{each['fault']}:{each['target']}" for each in report["faults"]}
+    assert done == {
+        "kill:room",
+        "kill:session",
+        "kill:audio",
+        "corrupt:router",
+        "disk-full:history",
+    }
+    assert all(each["recovery_s"] > 0 for each in report["faults"])
+    assert report["lost_nothing"]
+    assert report["words"]["said"] > 50
+    # The microphone's own restart takes a moment, which is known and is not taken for a loss.
+    assert 0 < len(report["words"]["unheard"]) * BLOCK_MS < 20_000
+    assert report["messages"]["sent"] >= 3
+    assert not report["not_done"]
+
+
+def test_an_actor_that_stays_dead_is_a_terminal_that_does_not_recover(tmp_path: Path) -> None:
+    config = tmp_path / "mortal.toml"
+    config.write_text(
+        '[livekit]\nbackend = "practice"\n'
+        '[actors.kiosk]\nrestart = "temporary"\n'
+        "[kiosk]\nport = 0\n"
+    )
+    done = _drill("--faults", "kill:kiosk", "--patience", "5", "--json", config=config)
+    report = _report(done, NOT_RECOVERED)
+    (struck,) = report["faults"]
+    assert struck["recovery_s"] is None
+    assert "kiosk ended" in struck["trouble"]
+    assert "did not recover" in done.stderr
+
+
+def test_what_cannot_be_done_here_is_said_and_never_passed() -> None:
+    report = _report(_drill("--faults", "offline,drop,kill:kiosk", "--json"), NOT_DONE)
+    assert set(report["not_done"]) == {"offline", "drop"}
+    assert report["not_done"]["drop"] == "the practice room has no network"
+    assert [each["target"] for each in report["faults"]] == ["kiosk"]
+
+
+def test_a_fault_that_there_is_not_is_refused_with_the_nearest() -> None:
+    done = _drill("--faults", "kil")
+    assert done.returncode == exits.CONFIG
+    assert 'did you mean "kill"?' in done.stderr
+
+
+def test_an_actor_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    done = _drill("--faults", "kill:parson")
+    assert done.returncode == exits.CONFIG
+    assert "parrot" in done.stderr
+
+
+def test_livekit_without_keys_is_refused_with_their_names(tmp_path: Path) -> None:
+    config = tmp_path / "livekit.toml"
+    config.write_text('[livekit]\nurl = "ws://127.0.0.1:9"\n')
+    done = _drill(config=config)
+    assert done.returncode == exits.CONFIG
+    assert "LIVEKIT_API_KEY and LIVEKIT_API_SECRET" in done.stderr
+
+
+def test_a_loss_is_reported_as_such(tmp_path: Path) -> None:
+    """A tape that is shorter than the time after which a hang is found."""
+    config = tmp_path / "forgetful.toml"
+    config.write_text(
+        '[livekit]\nbackend = "practice"\n'
+        "[audio]\ntape_seconds = 10\n"
+        "[actors.room]\nstuck_after = 15\n"
+        "[kiosk]\nport = 0\n"
+    )
+    done = _drill("--faults", "stop:room", "--json", config=config)
+    report = _report(done, LOST)
+    (struck,) = report["faults"]
+    assert struck["recovery_s"] > 10
+    assert not report["lost_nothing"]
+    lost = report["words"]["lost"]
+    assert struck["lost"] == len(lost) > 10
+    assert "were lost" in done.stderr
