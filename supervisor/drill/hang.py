@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -38,9 +39,12 @@ class Hang:
         self._tracer = threading.Thread(target=self._trace, name="tracer", daemon=True)
 
     def __enter__(self) -> Self:
+        # By its kernel handle: its number may be another's by the time that it is to be killed.
+        self._pidfd = os.pidfd_open(self._pid)
         self._tracer.start()
         self._stopped.wait()
         if self._refused is not None:
+            os.close(self._pidfd)
             raise self._refused
         return self
 
@@ -50,9 +54,10 @@ class Hang:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._tracer.is_alive():
-            os.kill(self._pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         self._tracer.join()
+        os.close(self._pidfd)
 
     def _trace(self) -> None:
         try:

@@ -18,7 +18,7 @@ from supervisor.commands.orders import SESSION, order
 from .coded_signal import BLOCK_MS, Heard
 from .ear import Ear
 from .faults import FAULTS, Fault, Scene, Victim
-from .judge import Report, Struck, judge_faults, judge_growth, judge_mail, judge_words
+from .judge import Report, Struck, Words, judge_faults, judge_growth, judge_mail, judge_words
 from .launched import Launched, LaunchFailed
 from .looks import Looks
 from .mail import Mailbox
@@ -29,6 +29,9 @@ from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
 PATIENCE_S = 60.0
 _CONVERSING = ("listening", "thinking", "speaking")
 _HEARD_EVERY_S = 0.2
+_LATE_S = 15.0
+"""What a network has swallowed is said again when the server's reports tell of it."""
+_LATE_EVERY_S = 1.0
 
 
 def is_itself(status: Status) -> bool:
@@ -257,8 +260,7 @@ class SpeakingTerminal(Terminal):
         self.wait_until_heard(said)
         rate = self.staging.settings.audio.sample_rate
         gaps = [gap * 1000 / rate for gap in self.logged("recording resumed", "gap_samples")]
-        heard = self.ear.heard()
-        words = judge_words(heard, said, self.struck, gaps)
+        heard, words = self._judged(said, gaps)
         return Report(
             words=words,
             mail=judge_mail(self.mailbox.sent, self.mailbox.kept()),
@@ -267,3 +269,13 @@ class SpeakingTerminal(Terminal):
             not_done=dict(not_done or {}),
             growth=judge_growth(self.looks.of),
         )
+
+    def _judged(self, said: int, gaps_ms: list[float]) -> tuple[Heard, Words]:
+        """Once nothing is missing, or what is missing is late beyond hope."""
+        give_up = time.monotonic() + min(_LATE_S, self.patience_s)
+        while True:
+            heard = self.ear.heard()
+            words = judge_words(heard, said, self.struck, gaps_ms)
+            if not words.lost or time.monotonic() > give_up:
+                return heard, words
+            self._running.let_live(_LATE_EVERY_S)

@@ -1,6 +1,6 @@
 """A whole terminal in the practice room: every child killed, bad input of every kind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from supervisor import exits
 from supervisor.commands.failures import ORDER_FAILED
+from supervisor.drill.speaking import SpeakingTerminal
 from tests.garbage import throw_garbage
 from tests.peers.process import PeerFailed
 from tests.terminal import ROOT, Terminal
@@ -38,28 +39,27 @@ def _shared_memory() -> set[str]:
     return {entry.name for entry in Path("/dev/shm").iterdir()}
 
 
-def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(tmp_path: Path) -> None:
+def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(
+    terminal: Callable[[Path], SpeakingTerminal],
+) -> None:
     shared = _shared_memory()
-    with Terminal(tmp_path, **PRACTICE) as terminal:
-        terminal.callpoint("start")
-        terminal.wait_for_agent(*TALKING)
-        assert tuple(terminal.status()["actors"]) == ACTORS
-        for name in ACTORS:
-            before = terminal.status()["actors"]
-            pid = terminal.kill_actor(name)
-            terminal.wait_for_restart(name, pid)
-            after = terminal.status()["actors"]
-            assert after[name]["last_exit"] == "signal SIGKILL"
-            for other in set(ACTORS) - {name}:
-                assert after[other]["pid"] == before[other]["pid"], f"{name} took {other} along"
-        # The conversation is still on, and a message still gets its answer.
-        terminal.wait_until(lambda now: now["session"]["connection_state"] == "connected")
-        terminal.wait_for_agent(*TALKING)
-        terminal.callpoint("say", "hello")
-        family = {terminal.pid, *_descendants(terminal.pid)}
-        assert terminal.stop() == exits.ASKED
-        assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
-        assert list(terminal.runtime_dir.glob("*.sock")) == []
+    practising = terminal(ROOT / "configs" / "test.toml")
+    assert tuple(practising.status()["actors"]) == ACTORS
+    for name in ACTORS:
+        before = practising.status()["actors"]
+        assert practising.hurt("kill", name).recovery_s
+        after = practising.status()["actors"]
+        assert after[name]["last_exit"] == "signal SIGKILL"
+        for other in set(ACTORS) - {name}:
+            assert after[other]["pid"] == before[other]["pid"], f"{name} took {other} along"
+    # The conversation is still on, and a message still gets its answer.
+    practising.mailbox.send("hello")
+    report = practising.report()
+    assert report.lost_nothing, report
+    family = {practising.pid, *_descendants(practising.pid)}
+    assert practising.stop() == exits.ASKED
+    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
+    assert list(practising.runtime_dir.glob("*.sock")) == []
     assert _shared_memory() <= shared
 
 
