@@ -4,7 +4,9 @@ A whole terminal with the real server, a real agent worker and a real sound syst
 a signal that tells which part of it was not heard.
 """
 
+import os
 import random
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,3 +168,64 @@ def test_what_is_said_while_packets_vanish_unnoticed_is_said_again(
         assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
             speech.job.id
         ]
+
+
+def test_a_killed_supervisor_that_is_started_again_loses_only_what_nobody_recorded(
+    stage: Stage, tmp_path: Path
+) -> None:
+    with (
+        stage.terminal(tmp_path) as terminal,
+        _speech(stage, terminal, blocks=120) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        terminal.kill()
+        terminal.start()
+        heard = speech.heard_to_the_end()
+        (gap,) = terminal.logged("recording resumed", "gap_samples")
+        assert heard.lost_ms <= gap * 1000 / RATE + BLOCK_MS, heard.seams
+        assert heard.in_order
+        assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
+            speech.job.id
+        ]
+
+
+def test_a_server_that_is_gone_for_a_while_costs_no_word(stage: Stage, tmp_path: Path) -> None:
+    """It comes back before its workers do, so that the room that is joined again gets no agent."""
+    with (
+        stage.terminal(tmp_path) as terminal,
+        _speech(stage, terminal, blocks=450) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        stage.server.kill()
+        speech.goes_on_for(12.0)
+        stage.server.start()
+        terminal.wait_until(
+            lambda now: (
+                now["agent"]["state"] == "listening"
+                and now["session"]["room_name"] != speech.job.room
+            ),
+            deadline_s=120.0,
+        )
+        before = set(speech.job.decode().blocks)
+        speech.job = stage.job(terminal)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(set(range(speech.blocks)) - before) == (), heard.seams
+        assert heard.in_order
+
+
+def test_a_room_that_stands_still_is_found_and_replaced_and_no_word_is_lost(
+    stage: Stage, tmp_path: Path
+) -> None:
+    patience = {"slow_after": 1.0, "stuck_after": 3.0}
+    with (
+        stage.terminal(tmp_path, supervisor=patience) as terminal,
+        _speech(stage, terminal, blocks=120) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        pid = terminal.actor_pid("room")
+        os.kill(pid, signal.SIGSTOP)
+        _is_back(terminal, "room", pid)
+        assert terminal.status()["actors"]["room"]["last_exit"].startswith("hang")
+        heard = speech.heard_to_the_end()
+        assert heard.missing(speech.blocks) == (), heard.seams
+        assert heard.in_order
