@@ -5,7 +5,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -61,7 +61,7 @@ async def _measure(say: Say, rounds: int, folder: Path, server: LiveKitServer) -
                     say(f"round {round_ + 1} of {rounds}")
                     for kind in KINDS:
                         for system in SYSTEMS:
-                            # They look after their children each at its own times: meet them at any.
+                            # Each looks after its children at its own times: meet it at any.
                             await asyncio.sleep(random.uniform(0.1, 0.6))
                             for what, ms in (await _kill(kind, system, ear, terminal)).items():
                                 found.setdefault((kind, system, what), []).append(ms)
