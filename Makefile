@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test soak check livekit peers setup setup-test lock format clean help
+.PHONY: run test soak check bench livekit peers setup setup-test lock format clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ check: setup-test  ## style, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: setup-test peers  ## what it costs, beside others: make bench | make bench ONLY=cold-start
+	$(PYTHON) -m bench.rivals.install
+	$(BIN)/python -m bench $(addprefix --only ,$(ONLY)) $(addprefix --rounds ,$(ROUNDS))
+
 livekit:  ## the pinned LiveKit server, built once into the cache
 	$(PYTHON) -m tests.peers.install server
 
@@ -47,6 +51,7 @@ lock: setup-test  ## new lock files from pyproject.toml
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q pyproject.toml --extra rich --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra rich --extra dev --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q bench/rivals/requirements.in --universal --generate-hashes --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" -o bench/rivals/requirements.lock
 
 format: setup-test  ## ruff format, and what ruff can mend
 	$(BIN)/ruff format .

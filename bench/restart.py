@@ -61,7 +61,7 @@ async def _measure(say: Say, rounds: int, folder: Path, server: LiveKitServer) -
                     say(f"round {round_ + 1} of {rounds}")
                     for kind in KINDS:
                         for system in SYSTEMS:
-                            # Each looks after its children at times of its own: meet it at any.
+                            # Each looks after its children at its own times: meet it at any.
                             await asyncio.sleep(random.uniform(0.1, 0.6))
                             for what, ms in (await _kill(kind, system, ear, terminal)).items():
                                 found.setdefault((kind, system, what), []).append(ms)

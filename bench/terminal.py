@@ -67,7 +67,11 @@ def _speech() -> bytes:
 class RunningTerminal:
     """``async with RunningTerminal(config) as terminal``: its times count from just before exec."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str] | None = None, *, listen: bool = True
+    ) -> None:
+        """``listen``: attach to the router, which a terminal that is to be idle does without."""
+        self._attach = listen
         self._config = config
         self._environ = environ or {}
         self._folder = Path(tempfile.mkdtemp(prefix="callpoint-bench-"))
@@ -99,7 +103,9 @@ class RunningTerminal:
             stderr=subprocess.PIPE,
             env=production_environment(environ),
         )
-        self._tasks = [asyncio.create_task(self._read_log()), asyncio.create_task(self._listen())]
+        self._tasks = [asyncio.create_task(self._read_log())]
+        if self._attach:
+            self._tasks.append(asyncio.create_task(self._listen()))
         return self
 
     async def __aexit__(
