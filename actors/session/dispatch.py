@@ -18,7 +18,7 @@ class Redispatch:
     """Of one session. ``wanted`` False: it never asks for a move."""
 
     def __init__(self, *, wanted: bool) -> None:
-        self._wanted = wanted
+        self.is_wanted = wanted
         self._attempts = 0
         self.is_moving = False
         """A move was asked for, and the new room does not stand yet."""
@@ -26,7 +26,7 @@ class Redispatch:
 
     def call(self, chance: float) -> list[Effect]:
         """There is no agent; ``chance``: 0 to 1, takes up to half of the delay away."""
-        if not self._wanted or self.is_moving:
+        if not self.is_wanted or self.is_moving:
             return []
         self.is_moving, self._has_departed = True, False
         full = min(GRACE_S * 2.0 ** min(self._attempts, 16), MAX_S)

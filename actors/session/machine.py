@@ -137,7 +137,7 @@ class Machine:
         if not self.is_on:
             return []
         effects: list[Effect] = self._record(resume=True) if self._should_record else []
-        if self._watch.failure == "timeout":
+        if self._watch.failure == "timeout" and not self._dispatch.is_wanted:
             effects.append(Discard())
         if self._is_abandoned:
             self._is_abandoned = False
@@ -274,7 +274,8 @@ class Machine:
         """The armed timer has fired."""
         if not self._watch.timed_out(self._room.participants):
             return []
-        return [Discard(), *self._dispatch.call(chance)]
+        # What was said is kept for the one that is called next.
+        return self._dispatch.call(chance) if self._dispatch.is_wanted else [Discard()]
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -65,8 +65,9 @@ class Session(Section, frozen=True):
     """Seconds the agent has to take part; then the agent is failed(timeout). "off": for ever."""
     redispatch: bool = True
     """An agent that does not come, or is lost without having left, is called again: the
-    conversation moves to a new room, soon and then ever more rarely. false: it stays where it
-    is."""
+    conversation moves to a new room, soon and then ever more rarely, and takes what was said
+    meanwhile along, as much as the tape holds. false: it stays where it is, and what was said
+    until the timeout is discarded."""
 
 
 class Audio(Section, frozen=True):

@@ -255,7 +255,8 @@ def write_down(session: Any, room: rtc.Room, diary: Diary) -> None:
 
     @session.on("conversation_item_added")  # type: ignore[untyped-decorator]
     def _(event: Any) -> None:
-        diary.note("item", role=event.item.role, text=event.item.text_content)
+        if isinstance(event.item, llm.ChatMessage):  # a change of the agent is an item as well
+            diary.note("item", role=event.item.role, text=event.item.text_content)
 
     @session.on("user_input_transcribed")  # type: ignore[untyped-decorator]
     def _(event: Any) -> None:
