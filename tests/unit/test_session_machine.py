@@ -258,6 +258,9 @@ def test_while_reconnecting_the_agent_is_as_it_was_last_seen() -> None:
     talk.room("reconnecting")
     assert talk.life() == ("connected", "speaking", None)
     assert talk.machine.agent.can_listen, "what is said now is on the tape and will be heard"
+    talk.say(RoomState("c1", "reconnecting"))
+    assert (talk.machine.room.room_name, talk.machine.room.identity) == ("room-1", "terminal")
+    assert talk.life() == ("connected", "speaking", None)
 
 
 # -- session: errors -------------------------------------------------------------------------------
@@ -463,6 +466,15 @@ def test_a_recorder_that_has_stopped_by_itself_is_started_again() -> None:
     assert talk.machine.audio_came() == [StartRecorder(resume=True)]
 
 
+def test_a_recorder_that_is_being_started_is_not_started_twice() -> None:
+    talk = Talk()
+    talk.machine.start("c1")
+    assert talk.machine.audio_came() == []
+    talk.machine.recorder_started("c1")
+    assert talk.machine.recorder_state("c1", recording=False) == [StartRecorder(resume=True)]
+    assert talk.machine.audio_came() == []
+
+
 def test_audio_that_comes_back_goes_on_by_itself_or_is_told_to() -> None:
     talk = Talk()
     talk.connect()
@@ -598,6 +610,8 @@ def test_killed_in_the_middle_of_an_end_which_is_finished() -> None:
     assert next_.room("connected", _agent("listening")) == [Leave()]
     assert next_.machine.recorder_state("c1", recording=True) == [StopRecorder()]
     assert not next_.machine.is_on
+    assert next_.room("disconnected") == []
+    assert next_.machine.recorder_state("c1", recording=False) == []
 
 
 def test_nothing_known_of_the_process_before_a_joined_room_is_taken_over() -> None:
@@ -615,6 +629,30 @@ def test_nothing_known_of_the_process_before_and_no_room_stops_the_recorder() ->
     assert lost.machine.recorder_state("c1", recording=True) == []
     assert lost.say(NOTHING) == [StopRecorder()]
     assert lost.machine.recorder_state("c1", recording=True) == [StopRecorder()]
+
+
+def test_nothing_known_of_the_process_before_and_nothing_to_be_seen_of_it() -> None:
+    lost = Talk(standing=None)
+    assert lost.say(NOTHING) == []
+    assert not lost.machine.is_on
+
+
+def test_a_room_that_was_taken_over_is_made_again_as_any_other() -> None:
+    lost = Talk(standing=None)
+    lost.room("connected", _agent("listening"))
+    assert lost.room("disconnected") == [Join(0.0)]
+
+
+@pytest.mark.parametrize("ordered", ["start", "end"])
+def test_what_was_ordered_comes_before_what_is_found(ordered: str) -> None:
+    lost = Talk(standing=None)
+    if ordered == "end":
+        lost.machine.end()
+    else:
+        lost.machine.start("c2")
+        lost.machine.recorder_failed("c2", "no device")
+    assert lost.room("connected", _agent("listening")) == [Leave()]
+    assert not lost.machine.is_on
 
 
 # -- invariants ------------------------------------------------------------------------------------

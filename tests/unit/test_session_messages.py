@@ -55,6 +55,9 @@ def test_one_that_comes_back_goes_where_its_time_puts_it() -> None:
         messages.put(_message(id_, at=at))
     messages.insert(_message("c", at=3.0))
     assert _ids(messages) == ["a", "b", "c", "d", "e"]
+    messages.insert(_message("f", at=5.0))
+    assert _ids(messages) == ["a", "b", "c", "d", "e", "f"]
+    messages.purge("f")
     messages.insert(_message("c", "again", at=9.0))
     assert _ids(messages) == ["a", "b", "c", "d", "e"]
     assert messages.get("c") == _message("c", "again", at=9.0)

@@ -122,6 +122,16 @@ def test_a_sender_that_vanishes_ends_that_one_message_with_what_was_heard_of_it(
     assert not _fold(fold, broken).is_news, "told once"
 
 
+def test_that_a_text_was_broken_off_is_news_once() -> None:
+    fold = Transcripts()
+    for broken in (
+        _stream("s1", "I was", ended=True, error="broken off"),
+        _interim("Hel", "a", error="broken off"),
+    ):
+        assert _fold(fold, broken).is_news
+        assert not _fold(fold, broken).is_news
+
+
 def test_two_segments_of_an_agent_that_overlap_do_not_disturb_each_other() -> None:
     fold = Transcripts()
     _fold(fold, _stream("s1", "first"))
@@ -338,6 +348,13 @@ def test_a_segment_finished_before_the_kill_is_not_put_again() -> None:
     )
     assert _fold(after, _stream("s1", "Good morning", ended=True, at=101.0)) == Folded()
     assert _fold(after, _stream("m1", "a segment of that name", ended=True)).message is not None
+
+
+def test_an_interim_from_before_the_kill_is_overtaken_by_what_was_said_since() -> None:
+    after = Transcripts()
+    after.recall([ChatMessage("u2", "user_transcript", "Hello", 101.0)], (), USER)
+    assert _fold(after, _interim("uh", "a", segment="u1", at=100.0)) == Folded()
+    assert _fold(after, _stream("s1", "no hurry", at=100.0)).message is not None
 
 
 # -- any order -------------------------------------------------------------------------------------
