@@ -165,12 +165,17 @@ class Child:
         except OSError:  # no descriptors left: what cannot be watched is not kept
             kin.kill(pid)
         else:
-            if kin.parent_of(pid) != self._server:
+            if not self._is_ours(pid):
                 os.close(self._pidfd)  # dead already, and another has its pid
                 self._pidfd = -1
         for number in self._early:
             self.signal(number)
         self._on_born()
+
+    def _is_ours(self, pid: int) -> bool:
+        """Known by its parent, or by its mark should the fork server have died meanwhile."""
+        by_mark = self._mark.partition("/")[0]
+        return kin.parent_of(pid) == self._server or kin.is_marked(pid, by_mark)
 
     async def _end(self) -> Death:
         """Wait for it."""
@@ -211,6 +216,7 @@ class Child:
         if self._hears >= 0:
             self._loop.remove_reader(self._hears)
             os.close(self._hears)
+            self._hears = -1
         self.output.finish()
 
 

@@ -13,7 +13,7 @@ import struct
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class Birth:
     does."""
     to_child: int
     """To be written to, without blocking: ``payload``; then to be closed."""
-    payload: bytes
+    payload: bytes = field(repr=False)
+    """Holds the environment, and so perhaps secrets: never shown."""
 
 
 def hold(modules: tuple[str, ...] = ()) -> None:

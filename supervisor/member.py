@@ -11,6 +11,7 @@ from actors.runtime import kin
 from actors.runtime.host import DISPENSABLE, EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
 
+from . import server_watch
 from .child import Child
 from .deadline import Deadline, within
 from .death import Death, by_exit
@@ -21,8 +22,6 @@ from .work import ActorWork, Surroundings, Work, mark_of
 
 log = logging.getLogger(__name__)
 
-_BIRTH_S = 30.0
-"""For the fork server to answer: its own start has to fit in, on a slow and busy machine."""
 _STACKS_S = 0.3
 """For a child to write its stacks into the log before it is killed."""
 _LAST_WORD_S = 0.2
@@ -46,14 +45,18 @@ class Member:
         on_ready: Callable[["Member"], None],
         on_death: OnDeath,
         hung: Callable[[], None],
+        safely: Callable[..., None],
     ) -> None:
-        """``offer`` takes its log lines. ``hung``: the fork server does not answer."""
+        """``offer`` takes its log lines; ``hung`` is called when the fork server does not answer;
+        ``safely`` calls something and sees to it when that raises.
+        """
         self.spec = spec
         self.policy = policy
         self._offer = offer
         self._on_ready = on_ready
         self._on_death = on_death
         self._hung = hung
+        self._safely = safely
         self._loop = asyncio.get_running_loop()
         self.state = "stopped"
         self.child: Child | None = None
@@ -116,12 +119,19 @@ class Member:
         self._over.clear()
         self.started_at = self._loop.time()
         self._work = work = self._kind_of_work(surroundings)
-        self._deadline = Deadline(_BIRTH_S, self._not_born)
+        self._await_birth()
         mark = mark_of(self.name, self.incarnation)
         output = None
         try:
             output = Drain(self.name, self._offer)
-            self.child = Child(self.name, work.job(mark), mark, output, self._born, self._dead)
+            self.child = Child(
+                self.name,
+                work.job(mark),
+                mark,
+                output,
+                lambda: self._safely(self._born),
+                lambda death: self._safely(self._dead, death),
+            )
         except OSError as error:  # the fork server has just died; or no memory, no descriptors
             if output is not None:
                 output.finish()
@@ -132,9 +142,12 @@ class Member:
             return ActorWork(self.spec, self.incarnation, surroundings)
         return ProgramWork(self.spec)
 
+    def _await_birth(self) -> None:
+        self._deadline = Deadline(server_watch.PATIENCE_S, self._not_born)
+
     def _not_born(self) -> None:
-        log.error("fork server does not answer", extra={"actor": self.name})
         self._hung()
+        self._await_birth()
 
     def _born(self) -> None:
         assert self.child is not None
@@ -256,6 +269,8 @@ class Member:
         child.signal(signal.SIGKILL)
         while not await within(child.gone, grace):
             log.error("SIGKILL not yet obeyed", extra={"actor": self.name})
+            if child.pid is None:
+                self._hung()
 
     def _dead(self, death: Death) -> None:
         self._cancel_deadline()

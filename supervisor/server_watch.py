@@ -10,6 +10,9 @@ log = logging.getLogger(__name__)
 
 _AGAIN_S = 1.0
 """A server that dies at once is not started more often."""
+PATIENCE_S = 30.0
+"""For a server to answer, its own start included; doubled each time it was not enough, for a
+machine may be slower than anybody thought."""
 
 
 class ServerWatch:
@@ -19,7 +22,15 @@ class ServerWatch:
         self._loop = asyncio.get_running_loop()
         self._again: asyncio.TimerHandle | None = None
         self._pidfd = -1
+        self._patience_s = PATIENCE_S
         self._watch()
+
+    def does_not_answer(self) -> None:
+        """Somebody has waited for it in vain: end it if it had time enough."""
+        if self._loop.time() - self._began >= self._patience_s:
+            log.error("fork server hangs", extra={"seconds": self._patience_s})
+            self._patience_s *= 2
+            forks.kill_server()
 
     def _watch(self) -> None:
         self._began = self._loop.time()

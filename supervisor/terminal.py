@@ -67,6 +67,7 @@ class Terminal:
             self._specs,
             offer=self._sink.offer,
             escalate=self._on_escalation,
+            hung=self._server_watch.does_not_answer,
         )
         self._control = Control(self._bus, self._tree, self.stopped.set, self.reload)
         asked = asyncio.create_task(self._stop_while_starting())
@@ -87,7 +88,8 @@ class Terminal:
             opened.callback(self._sink.close)
         forks.hold(preloadable(self._specs))
         opened.callback(forks.let_go)
-        opened.callback(ServerWatch().close)
+        self._server_watch = ServerWatch()
+        opened.callback(self._server_watch.close)
         self._bus = Bus(self._path)
         opened.callback(self._bus.close, linger_ms=200)
 

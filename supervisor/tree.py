@@ -22,7 +22,6 @@ from actors.messages import (
 from actors.runtime.bus import Bus
 from actors.settings import Settings
 
-from . import forks
 from .death import Death
 from .grouping import units_of
 from .lane import Lane
@@ -57,7 +56,8 @@ class Tree:
     """The children of one supervisor. Make and use it in the loop.
 
     ``offer`` takes their log lines. ``escalate`` is called with the reason when a member that the
-    terminal cannot do without keeps dying. ``chance``: a random source, 0 to 1.
+    terminal cannot do without keeps dying, ``hung`` when the fork server does not answer.
+    ``chance``: a random source, 0 to 1.
     """
 
     def __init__(
@@ -68,11 +68,13 @@ class Tree:
         *,
         offer: Callable[[bytes], None],
         escalate: Callable[[str], None],
+        hung: Callable[[], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._offer = offer
         self._escalate = escalate
+        self._hung = hung
         self._chance = chance
         self._loop = asyncio.get_running_loop()
         self._lane = Lane(bus, self._on_word)
@@ -101,9 +103,10 @@ class Tree:
             spec,
             self._settings.supervisor,
             self._offer,
-            lambda member: self._safely(self._on_ready, member),
-            lambda *death: self._safely(self._on_death, *death),
-            forks.kill_server,
+            self._on_ready,
+            self._on_death,
+            self._hung,
+            self._safely,
         )
 
     def _safely(self, step: Callable[..., None], *args: object) -> None:
@@ -328,7 +331,7 @@ class Tree:
             return  # a stranger, or the last word of one that is already replaced
         match message:
             case Ready():
-                member.ready()
+                self._safely(member.ready)
             case StartFailed():
                 member.start_failed(message)
             case Heartbeat():

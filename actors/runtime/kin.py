@@ -91,16 +91,20 @@ def descendants_of(pid: int) -> list[int]:
 
 
 def marked(mark: str) -> list[int]:
-    """Processes of this user, but for this one, that had ``mark`` or ``mark/...`` in their
-    environment when they began.
+    """Processes of this user, but for this one, with that mark."""
+    return [pid for pid in _all_pids() if pid != os.getpid() and is_marked(pid, mark)]
+
+
+def is_marked(pid: int, mark: str) -> bool:
+    """It had ``mark`` or ``mark/...`` in its environment when it was executed. False when it is
+    gone, or not to be looked at by this user.
     """
-    wanted = re.compile(rb"(?:^|\0)" + re.escape(f"{MARK}={mark}".encode()) + rb"(?:\0|/|$)")
-    found = []
-    for pid in _all_pids():
-        with contextlib.suppress(OSError):
-            if pid != os.getpid() and wanted.search(Path(f"/proc/{pid}/environ").read_bytes()):
-                found.append(pid)
-    return found
+    wanted = re.escape(f"{MARK}={mark}".encode())
+    try:
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return re.search(rb"(?:^|\0)" + wanted + rb"(?:\0|/|$)", environ) is not None
 
 
 def in_session(session: int) -> list[int]:

@@ -14,7 +14,7 @@ import pytest
 from actors.messages import Custom, GetStatus, RestartActor, Status
 from actors.runtime import kin
 from actors.runtime.client import Client
-from supervisor import forks
+from supervisor import forks, server_watch
 from tests.children import DEADLINE_S
 from tests.supervised import Stage, alive, gone, order, puppet, running, stage
 
@@ -133,14 +133,33 @@ def test_a_fork_server_that_hangs_is_replaced(
 ) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
-            monkeypatch.setattr("supervisor.member._BIRTH_S", 0.3)
+            monkeypatch.setattr(server_watch, "PATIENCE_S", 0.3)
+            monkeypatch.setattr(on.terminal._server_watch, "_patience_s", 0.3)
             before = on.pid("a")
             server = forks.server_pid()
             os.kill(server, signal.SIGSTOP)
             os.kill(before, signal.SIGKILL)
+            async with asyncio.timeout(DEADLINE_S):
+                while forks.server_pid() == server:
+                    await asyncio.sleep(0.002)
+            monkeypatch.setattr(on.terminal._server_watch, "_patience_s", 60.0)
             await on.until_back(before, "a")
             assert forks.server_pid() != server
             assert on.row("b").restarts == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_fork_server_that_hangs_does_not_keep_a_terminal_from_stopping(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet(), stop_grace=0.1) as on:
+            monkeypatch.setattr(on.terminal._server_watch, "_patience_s", 0.1)
+            os.kill(forks.server_pid(), signal.SIGSTOP)
+            os.kill(on.pid(), signal.SIGKILL)
+            await on.until(lambda now: now["puppet"].state == "starting")
+        assert on.row().state == "stopped"
 
     asyncio.run(scenario())
 
