@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from actors.settings.dirs import RUNTIME_DIR, STATE_DIR
 from supervisor.drill import terminal
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +17,7 @@ class Terminal(terminal.Terminal):
 
     Args:
         folder: kept over restarts.
-        environment: over that of this process without its LiveKit keys.
+        environment: over that of this process, without what that says of terminals and servers.
         config: sections as in a config file.
 
     """
@@ -32,7 +33,7 @@ class Terminal(terminal.Terminal):
         written = folder / "terminal.yaml"
         written.write_text(json.dumps(config))
         super().__init__(written, folder, environment=environment)
-        given = environment or {}
+        given = {RUNTIME_DIR, STATE_DIR, *(environment or {})}
         for name in os.environ:
-            if name.startswith("LIVEKIT_") and name not in given:
+            if name.startswith(("LIVEKIT_", "CALLPOINT_")) and name not in given:
                 del self.environment[name]

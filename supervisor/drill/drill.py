@@ -29,18 +29,24 @@ class Drill:
 
     def run(self) -> Report:
         """Do it all; raises ``LaunchFailed`` when the terminal has ended over it."""
-        end = None if self.seconds is None else time.monotonic() + self.seconds
         with Correspondent(self.terminal.mailbox):
-            for step in self.steps:
-                if end is not None and time.monotonic() + step.after_s > end:
-                    break
-                self.terminal.speak_for(step.after_s)
-                self.terminal.look()
-                self._strike(step.blow)
+            try:
+                self._hurt()
+            except KeyboardInterrupt:
+                self.tell("ended before its time")
         if (self.seconds or 0.0) < GROWTH_FROM_S:
             self.terminal.looks.of.clear()
         self.tell("waiting until the agent has heard everything")
         return self.terminal.report(self.not_done)
+
+    def _hurt(self) -> None:
+        end = None if self.seconds is None else time.monotonic() + self.seconds
+        for step in self.steps:
+            if end is not None and time.monotonic() + step.after_s > end:
+                break
+            self.terminal.speak_for(step.after_s)
+            self.terminal.look()
+            self._strike(step.blow)
 
     def _strike(self, blow: Blow) -> None:
         try:

@@ -70,6 +70,8 @@ class Mail:
     doubled: tuple[str, ...] = ()
     """Texts that are there more than once."""
     in_order: bool = True
+    refused: int = 0
+    """Messages that were not accepted, which their sender was told."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def judge_faults(heard: Heard, words: Words, struck: Sequence[Struck]) -> tuple[
     return tuple(Cost(lost[n], unheard[n], repeated[n]) for n in range(len(struck)))
 
 
-def judge_mail(sent: Sequence[str], kept: Sequence[str]) -> Mail:
+def judge_mail(sent: Sequence[str], kept: Sequence[str], refused: int = 0) -> Mail:
     """``sent``: texts in the order in which they were accepted, each different. ``kept``: texts of
     the history, in its order; what was not sent by the drill is none of its business.
     """
@@ -194,6 +196,7 @@ def judge_mail(sent: Sequence[str], kept: Sequence[str]) -> Mail:
         lost=tuple(text for text in sent if text not in set(ours)),
         doubled=tuple(text for text in first if ours.count(text) > 1),
         in_order=first == order,
+        refused=refused,
     )
 
 

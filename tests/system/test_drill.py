@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,16 @@ def _drill(server: LiveKitServer, folder: Path, faults: str) -> tuple[int, dict[
     config = folder / "terminal.toml"
     config.write_text("[kiosk]\nenabled = false\n")
     command = [sys.executable, "-m", "supervisor", "drill", str(config), "--faults", faults]
-    done = subprocess.run(
-        [*command, "--seed", "1", "--json"],
-        cwd=ROOT,
-        env={**os.environ, **server.environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as short:
+        done = subprocess.run(
+            [*command, "--seed", "1", "--json"],
+            cwd=ROOT,
+            env={**os.environ, **server.environment, "TMPDIR": short},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
     assert done.stdout, done.stderr
     assert server.api_secret not in done.stdout + done.stderr
     report = json.loads(done.stdout)
