@@ -163,10 +163,7 @@ class Uplink:
         self._keeping = self._preconnect
         if self._served < 0 or self._live:
             return []
-        position = self._served if since < 0 else min(since, self._served)
-        self._start_at(position)
-        self._caught_up = False
-        return [Rewind(position)]
+        return self._rewind(self._served if since < 0 else min(since, self._served))
 
     def subscribed(self, sid: str, now: float) -> list[Action]:
         """Somebody has subscribed to our track (the server does not say who)."""
@@ -174,9 +171,14 @@ class Uplink:
         return self._advance(now)
 
     def participants(self, participants: Sequence[Participant], now: float) -> list[Action]:
-        """All remote participants as they are now."""
+        """All remote participants as they are now. Without an agent what is said is kept again, for
+        the next one: it is nobody's.
+        """
         self._listener = listener_of(participants)
-        return self._advance(now)
+        if self._listener is not None or not (self._live and self._preconnect):
+            return self._advance(now)
+        self._live, self._keeping, self._ready_since = False, True, None
+        return self._rewind(self._served) if self._served >= 0 else []
 
     def connection(self, up: bool, now: float) -> list[Action]:
         """Reconnecting (not ``up``): what is sent meanwhile may be lost, and counts as not heard
@@ -221,6 +223,11 @@ class Uplink:
         return self._served
 
     # -- within ----------------------------------------------------------------------------------
+
+    def _rewind(self, position: int) -> list[Action]:
+        self._start_at(position)
+        self._caught_up = False
+        return [Rewind(position)]
 
     def _start_at(self, position: int) -> None:
         self._next = self._served = position

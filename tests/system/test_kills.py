@@ -194,21 +194,23 @@ def test_a_server_that_comes_back_before_its_workers_costs_no_word(
 ) -> None:
     """The room that is joined again gets no agent, so that another one has to be found."""
     with (
-        stage.terminal(tmp_path) as terminal,
-        _speech(stage, terminal, blocks=450) as speech,
+        LiveKitServer(tmp_path) as server,
+        AgentWorker(server, tmp_path, auto_gain=False) as worker,
     ):
-        speech.goes_on_for(3.0)
-        stage.server.kill()
-        stage.worker.stop()
-        stage.server.start()
-        terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=60.0)
-        stage.worker.start()
-        terminal.wait_until(lambda now: now["agent"]["state"] == "listening", deadline_s=120.0)
-        before = set(speech.job.decode().blocks)
-        speech.job = stage.job(terminal)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(set(range(speech.blocks)) - before) == (), heard.seams
-        assert heard.in_order
+        own = Stage(server, worker, stage.pulse)
+        with own.terminal(tmp_path) as terminal, _speech(own, terminal, blocks=450) as speech:
+            speech.goes_on_for(3.0)
+            server.kill()
+            worker.stop()
+            server.start()
+            terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=60.0)
+            worker.start()
+            terminal.wait_until(lambda now: now["agent"]["state"] == "listening", deadline_s=120.0)
+            before = set(speech.job.decode().blocks)
+            speech.job = own.job(terminal)
+            heard = speech.heard_to_the_end()
+            assert heard.missing(set(range(speech.blocks)) - before) == (), heard.seams
+            assert heard.in_order
 
 
 def test_a_room_that_stands_still_is_found_and_replaced_and_no_word_is_lost(

@@ -411,6 +411,34 @@ def test_a_republished_track_gets_a_buffer_from_what_was_not_heard() -> None:
     assert [buffer.sid for buffer in rig.buffers] == ["TR_1", "TR_2"]
 
 
+def test_what_is_said_to_nobody_is_kept_for_the_next_agent() -> None:
+    rig = Rig()
+    rig.converse()
+    rig.speak(50)
+    rig.now += 1.0
+    served = rig.served()
+    rig.present()
+    assert rig.uplink.state == "buffering"
+    assert rig.position == served
+    rig.speak(50)
+    assert rig.served() == served
+    heard = len(rig.heard)
+    rig.present(agent("agent-2"))
+    rig.speak(int(SEAM.hold_s * RATE / BLOCK) + 1)
+    (_, buffer) = rig.buffers
+    assert (buffer.start, buffer.identity) == (served, "agent-2")
+    assert rig.heard[heard:] == list(range(served, rig.position))
+
+
+def test_without_preconnect_an_absent_agent_changes_nothing() -> None:
+    rig = Rig(preconnect=False)
+    rig.publish()
+    rig.present(agent())
+    rig.speak(10)
+    rig.present()
+    assert rig.uplink.state == "live"
+
+
 def test_a_resumed_connection_goes_on() -> None:
     rig = Rig()
     rig.converse()
