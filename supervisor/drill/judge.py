@@ -78,7 +78,8 @@ class Mail:
 class Look:
     """What a process uses at one moment."""
 
-    rss_mib: float
+    mib: float
+    """Memory of its own that is resident, without files that it maps."""
     fds: int
     threads: int
 
@@ -94,7 +95,7 @@ class Growth:
     def grown(self) -> bool:
         """More than by breathing."""
         first, last = self.first, self.last
-        memory = last.rss_mib > max(first.rss_mib * _GROWN, first.rss_mib + _GROWN_MIB)
+        memory = last.mib > max(first.mib * _GROWN, first.mib + _GROWN_MIB)
         counts = ((first.fds, last.fds), (first.threads, last.threads))
         return memory or any(after > before + _GROWN_COUNT for before, after in counts)
 
@@ -221,7 +222,7 @@ def judge_growth(
 
 def _typical(looks: Collection[Look]) -> Look:
     return Look(
-        round(median(look.rss_mib for look in looks), 1),
+        round(median(look.mib for look in looks), 1),
         round(median(look.fds for look in looks)),
         round(median(look.threads for look in looks)),
     )

@@ -134,7 +134,7 @@ def test_a_leak_is_growth(size, factor):
     values = [size + leaked * part / 29 for part in range(30)]
     (growth,) = judge_growth({"room": looks(*values)}).values()
     assert growth.grown
-    assert growth.last.rss_mib - growth.first.rss_mib == pytest.approx(leaked * 2 / 3, rel=0.05)
+    assert growth.last.mib - growth.first.mib == pytest.approx(leaked * 2 / 3, rel=0.05)
 
 
 @pytest.mark.parametrize(("fds", "threads"), [(13, 3), (10, 6)])
