@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from .coded_signal import BLOCK_MS, Heard
@@ -48,6 +49,7 @@ class Words:
     """Those that nobody could hear, because the microphone's process was being replaced."""
     repeated_ms: float
     in_order: bool
+    """As heard last: what a network has swallowed is said again, with all that followed it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Mail:
 class Look:
     """What a process uses at one moment."""
 
-    rss_mib: float
+    mib: float
+    """Memory of its own that is resident, without files that it maps."""
     fds: int
     threads: int
 
@@ -94,7 +97,7 @@ class Growth:
     def grown(self) -> bool:
         """More than by breathing."""
         first, last = self.first, self.last
-        memory = last.rss_mib > max(first.rss_mib * _GROWN, first.rss_mib + _GROWN_MIB)
+        memory = last.mib > max(first.mib * _GROWN, first.mib + _GROWN_MIB)
         counts = ((first.fds, last.fds), (first.threads, last.threads))
         return memory or any(after > before + _GROWN_COUNT for before, after in counts)
 
@@ -153,12 +156,13 @@ def judge_words(
     excused = sum(math.ceil(gap / BLOCK_MS) for gap in gaps_ms)
     near = [block for block in missing if any(block in time for time in deaf)]
     unheard = tuple(near[:excused])
+    last_heard = dict.fromkeys(reversed(heard.blocks))
     return Words(
         said=said,
         lost=tuple(block for block in missing if block not in set(unheard)),
         unheard=unheard,
         repeated_ms=heard.repeated_ms,
-        in_order=heard.in_order,
+        in_order=all(later > earlier for later, earlier in pairwise(last_heard)),
     )
 
 
@@ -221,7 +225,7 @@ def judge_growth(
 
 def _typical(looks: Collection[Look]) -> Look:
     return Look(
-        round(median(look.rss_mib for look in looks), 1),
+        round(median(look.mib for look in looks), 1),
         round(median(look.fds for look in looks)),
         round(median(look.threads for look in looks)),
     )

@@ -102,8 +102,8 @@ def _grown(name: str, growth: Growth) -> tuple[str, ...]:
     first, last = growth.first, growth.last
     return (
         name,
-        f"{first.rss_mib:.1f}",
-        f"{last.rss_mib:.1f}",
+        f"{first.mib:.1f}",
+        f"{last.mib:.1f}",
         str(first.fds),
         str(last.fds),
         str(first.threads),

@@ -78,6 +78,21 @@ def test_what_was_heard_after_the_end_counts_for_nothing():
     assert (words.said, words.lost) == (SAID - 20, ())
 
 
+@pytest.mark.parametrize(
+    ("blocks", "in_order"),
+    [
+        ([0, 1, 2, 3], True),
+        ([0, 1, 1, 2, 3], True),
+        ([0, 2, 3, 1, 2, 3], True),
+        ([0, 2, 3, 1], False),
+        ([3, 0, 1, 2], False),
+    ],
+)
+def test_said_again_with_all_that_followed_is_in_order(blocks, in_order):
+    runs = (Run(block, at * BLOCK_MS, (at + 1) * BLOCK_MS) for at, block in enumerate(blocks))
+    assert judge_words(Heard(tuple(runs), ()), 4).in_order == in_order
+
+
 def test_costs_are_those_of_the_last_fault_before():
     repeats = Seam(0.0, after_block=62, before_block=60, lost_ms=0, repeated_ms=300, silence_ms=0)
     faults = [struck("room", 2000, 3000), struck("room", 6000, 7000), struck("room", 9000, 9100)]
@@ -134,7 +149,7 @@ def test_a_leak_is_growth(size, factor):
     values = [size + leaked * part / 29 for part in range(30)]
     (growth,) = judge_growth({"room": looks(*values)}).values()
     assert growth.grown
-    assert growth.last.rss_mib - growth.first.rss_mib == pytest.approx(leaked * 2 / 3, rel=0.05)
+    assert growth.last.mib - growth.first.mib == pytest.approx(leaked * 2 / 3, rel=0.05)
 
 
 @pytest.mark.parametrize(("fds", "threads"), [(13, 3), (10, 6)])

@@ -1,6 +1,7 @@
 """The terminal that is drilled is the operator's own, and what its agent hears is read truly."""
 
 import json
+import os
 import wave
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from actors.settings import Settings
 from supervisor.drill.coded_signal import BLOCK_MS, MAX_BLOCKS, decode, generate
 from supervisor.drill.ear import Ear
+from supervisor.drill.looks import look_at
 from supervisor.drill.staging import HEARD_RATE, staged
 
 pytestmark = pytest.mark.unit
@@ -82,3 +84,20 @@ def test_an_ear_knows_how_far_it_has_come_over_the_turn(tmp_path: Path, odd: byt
     assert ear.has_reached(MAX_BLOCKS + 20)
     assert not ear.has_reached(MAX_BLOCKS + 27)
     assert ear.heard().missing(MAX_BLOCKS + 25) == ()
+
+
+def test_a_look_at_ourselves_sees_what_we_hold() -> None:
+    before = look_at(os.getpid())
+    held = bytearray(b"x" * (64 << 20))
+    with Path(os.devnull).open():
+        after = look_at(os.getpid())
+    assert before
+    assert after
+    assert after.mib - before.mib > 60
+    assert after.fds > before.fds
+    assert after.threads >= 1
+    assert held[-1]
+
+
+def test_whoever_is_gone_is_not_looked_at() -> None:
+    assert look_at(2**22 - 1) is None
