@@ -134,7 +134,8 @@ class Chromium:
     async def _read(self) -> None:
         async for message in self._socket:
             event = json.loads(message.data)
-            if (answer := self._answers.pop(event.get("id"), None)) is not None:
+            answer = self._answers.pop(event.get("id"), None)
+            if answer is not None and not answer.done():  # the asker may have given up
                 answer.set_result(event)
             self._note(event.get("method"), event.get("params", {}))
 

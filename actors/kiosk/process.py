@@ -14,7 +14,7 @@ from actors.messages import (
     SessionState,
 )
 from actors.runtime.actor import Actor
-from actors.runtime.errors import OrderFailed
+from actors.runtime.errors import OrderFailed, Unreachable
 from actors.runtime.post import ROUTER
 
 from . import assets
@@ -29,6 +29,10 @@ SESSION = "session"
 _ASK_AGAIN_S = 0.2
 _ASK_AGAIN_MAX_S = 5.0
 """While the session does not answer; doubled each time."""
+
+_ORDER_AGAIN_S = 0.1
+_PATIENCE_S = 3.0
+"""How long a page's order waits for a session that has just crashed."""
 
 
 class Kiosk(Actor):
@@ -113,8 +117,20 @@ class Kiosk(Actor):
                 self._site.broadcast(self._view.take_list(answer.messages))
 
     async def _carry_out(self, order: Order) -> None:
+        """Ask again while there is nobody: a session that crashed is back in a moment, and no
+        order does any harm when it is given twice.
+        """
         message, timeout_s = for_session(order)
-        await self.ask(SESSION, message, timeout_s)
+        give_up = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
+            try:
+                await self.ask(SESSION, message, timeout_s)
+            except Unreachable:
+                if asyncio.get_running_loop().time() > give_up:
+                    raise
+                await asyncio.sleep(_ORDER_AGAIN_S)
+            else:
+                return
 
     def _tell_state(self) -> None:
         self.publish_state(KioskState(self._address, self._site.browsers))

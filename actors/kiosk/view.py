@@ -153,7 +153,8 @@ def session_shown(session: SessionState) -> SessionShown:
         can_listen=session.agent.can_listen,
         muted=session.muted,
         agent_error=session.agent.error,
-        error=f"{error.kind}: {error.reason}" if error else "",
+        error_kind=error.kind if error else None,
+        error=error.reason if error else "",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from actors.messages import AgentError, ConnectionState, MessageKind
+from actors.messages import AgentError, ConnectionState, ErrorKind, MessageKind
 
 Face = Literal[
     "disconnected",
@@ -45,8 +45,10 @@ class SessionShown(msgspec.Struct, frozen=True):
     can_listen: bool
     muted: bool
     agent_error: AgentError | None
+    error_kind: ErrorKind | None
+    """Of the session's error, which the page can dismiss; None: there is none."""
     error: str
-    """Kind and reason of the session's error; empty: none. The page can dismiss it."""
+    """Its reason."""
 
 
 class AudioShown(msgspec.Struct, frozen=True):

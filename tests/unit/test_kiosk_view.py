@@ -71,7 +71,7 @@ def test_the_last_states_are_in_the_snapshot(view: View) -> None:
 def test_a_session_error_is_told_with_its_kind(view: View) -> None:
     shown = view.apply(talking(error=SessionError("sender", "nobody took it")))
     assert isinstance(shown, SessionChanged)
-    assert shown.session.error == "sender: nobody took it"
+    assert (shown.session.error_kind, shown.session.error) == ("sender", "nobody took it")
 
 
 def test_nothing_on_the_page_names_a_person_or_room(view: View) -> None:

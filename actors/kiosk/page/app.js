@@ -5,23 +5,25 @@ import { emptyModel, fold, isMuted } from "./model.js";
 import { paintLevel, paintStage } from "./stage.js";
 import { paintTalk, startAnew } from "./talk.js";
 
+const PATIENCE_MS = 1000; // a kiosk that was killed is back before anyone need read of it
+
 const part = (id) => document.getElementById(id);
 const text = part("text");
 
 const model = emptyModel();
-const page = { open: false, busy: new Set(), refusal: "" };
+const page = { open: false, lost: false, refusal: "" };
 const asked = new Map(); // orders under way: id -> {type, message}
 const unsent = new Map(); // typed and not yet answered for: message id -> {text}
 let lastId = 0;
 let due = false;
+let patience = 0;
 
 function paint() {
   if (due) return;
   due = true;
   requestAnimationFrame(() => {
     due = false;
-    page.busy = new Set([...asked.values()].map((order) => order.type));
-    paintStage(model, page);
+    paintStage(model, page, isBusy);
     paintTalk(model.messages, unsent);
   });
 }
@@ -42,12 +44,24 @@ const send = openLink({
   },
   onLine(open) {
     page.open = open;
+    page.lost = false;
+    clearTimeout(patience);
+    if (!open) patience = setTimeout(tellLost, PATIENCE_MS);
     asked.clear(); // answers do not come over another line
     if (open) for (const [message, { text }] of unsent) say(message, text);
     else paintLevel({ input: -120, output: -120 });
     paint();
   },
 });
+
+function tellLost() {
+  page.lost = true;
+  paint();
+}
+
+function isBusy(...types) {
+  return [...asked.values()].some((order) => types.includes(order.type));
+}
 
 function order(type, fields = {}) {
   const id = ++lastId;
@@ -85,8 +99,12 @@ function newId() {
 
 // -- what people do -------------------------------------------------------------------------------
 
-part("call").addEventListener("click", () => order(model.session?.is_connected ? "end" : "start"));
-part("mute").addEventListener("click", () => order("mute", { muted: !isMuted(model) }));
+part("call").addEventListener("click", () => {
+  if (!isBusy("start", "end")) order(model.session?.is_connected ? "end" : "start");
+});
+part("mute").addEventListener("click", () => {
+  if (!isBusy("mute")) order("mute", { muted: !isMuted(model) });
+});
 part("dismiss").addEventListener("click", () => {
   if (page.refusal) page.refusal = "";
   else order("dismiss");
@@ -107,6 +125,7 @@ part("composer").addEventListener("submit", (event) => {
   const message = newId();
   unsent.set(message, { text: typed });
   text.value = "";
+  text.focus();
   say(message, typed);
   paint();
 });

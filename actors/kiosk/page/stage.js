@@ -1,15 +1,15 @@
 // The orb, its words, and what hangs on the state of the session: which controls can be used.
 
 import { isMuted, loudness } from "./model.js";
-import { downFor, hintFor, wordFor } from "./words.js";
+import { downFor, errorFor, hintFor, hintForLine, wordFor } from "./words.js";
 
 const FADE_MS = 1000; // without a new level for so long, the meter falls to nothing
 const PATIENCE_MS = 1500; // a restart is mostly over before anyone need read of it
 
 const part = (id) => document.getElementById(id);
-const [terminal, line, word, hint, mute, call, text, send, meter, banner, trouble, dismiss] = [
-  "terminal", "line", "word", "hint", "mute", "call", "text", "send", "meter", "banner",
-  "trouble", "dismiss",
+const [terminal, word, hint, mute, call, text, send, meter, banner, trouble, dismiss] = [
+  "terminal", "word", "hint", "mute", "call", "text", "send", "meter", "banner", "trouble",
+  "dismiss",
 ].map(part);
 
 let fading = 0;
@@ -21,30 +21,37 @@ function put(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
-/** `busy`: orders under way by type; `open`: the line stands; `refusal`: of the last order. */
-export function paintStage(model, { open, busy, refusal }) {
+/**
+ * `open`: the line stands; `lost`: it has not for a while; `refusal`: of the last order;
+ * `isBusy(...types)`: whether such an order is under way.
+ */
+export function paintStage(model, { open, lost, refusal }, isBusy) {
   const session = model.session;
   const muted = isMuted(model);
   const connected = session?.is_connected ?? false;
   const usable = open && session !== null;
   const data = document.body.dataset;
   data.line = open ? "open" : model.page ? "lost" : "opening";
-  data.face = session?.face ?? "connecting";
+  // What was last heard may no longer be so: without a line the page speaks of itself.
+  const face = lost ? "reconnecting" : session?.face ?? "connecting";
+  data.face = face;
   data.muted = muted;
   data.live = connected;
   put(terminal, model.terminal || "callpoint");
-  put(line, open ? "" : model.page ? "Reconnecting…" : "Connecting…");
-  put(word, session ? wordFor(session.face) : "Connecting");
-  put(hint, session ? hintFor(session, muted) : "One moment.");
+  put(word, wordFor(face));
+  put(hint, session && !lost ? hintFor(session, muted) : hintForLine(lost));
 
-  mute.disabled = !usable || busy.has("mute");
+  // An order under way takes no focus away, as disabling the button would.
+  mute.disabled = !usable;
+  mute.setAttribute("aria-busy", String(isBusy("mute")));
   mute.setAttribute("aria-pressed", String(muted));
-  call.disabled = !usable || busy.has("start") || busy.has("end");
+  call.disabled = !usable;
+  call.setAttribute("aria-busy", String(isBusy("start", "end")));
   put(call, connected ? "End" : "Start");
-  text.disabled = !(usable && connected);
+  text.disabled = !connected; // what is typed while the line is down is sent when it stands again
   text.placeholder = connected ? "Type a message" : "Start a conversation to type";
   send.disabled = text.disabled || text.value.trim() === "";
-  ours = refusal || session?.error || "";
+  ours = refusal || errorFor(session);
   watchDown(model);
   paintTrouble(model);
 }

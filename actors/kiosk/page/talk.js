@@ -5,13 +5,13 @@ const NEAR_PX = 48; // so close to the end, one reads along
 const list = document.getElementById("messages");
 const scroller = document.getElementById("scroller");
 const newest = document.getElementById("newest");
-const empty = document.getElementById("empty");
 const spoken = document.getElementById("spoken");
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 const rows = new Map(); // by key: what stands in the list
 let reading = true; // at the end of the list, and to be kept there
+let size = ""; // of list and scroller, when last laid out
 let announced = null; // ids of final messages that are known, once there was a snapshot
 
 newest.addEventListener("click", () => {
@@ -19,12 +19,20 @@ newest.addEventListener("click", () => {
   scroller.focus();
 });
 scroller.addEventListener("scroll", () => {
+  if (size !== sizeNow()) return; // not a person: the layout has changed
   reading = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
   if (reading) newest.hidden = true;
 });
-new ResizeObserver(() => {
+const observer = new ResizeObserver(() => {
+  size = sizeNow();
   if (reading) scroller.scrollTop = scroller.scrollHeight;
-}).observe(scroller);
+});
+observer.observe(scroller);
+observer.observe(list);
+
+function sizeNow() {
+  return `${scroller.scrollHeight} ${scroller.clientHeight}`;
+}
 
 /** Show the messages, and after them what was typed and is still on its way. */
 export function paintTalk(messages, unsent) {
@@ -44,7 +52,7 @@ export function paintTalk(messages, unsent) {
     if (shown.element !== next) list.insertBefore(shown.element, next);
     next = shown.element.nextSibling;
   }
-  empty.hidden = wanted.length > 0;
+  document.body.dataset.empty = String(wanted.length === 0);
   if (grown && reading) scroller.scrollTop = scroller.scrollHeight;
   if (grown && !reading) newest.hidden = false;
   announce(messages);

@@ -1,7 +1,7 @@
 // The words for each state. The states are LiveKit's own.
 
 const HINTS = {
-  disconnected: "Press Start and speak at once: nothing you say is lost.",
+  disconnected: "Press Start and speak at once.\nNothing you say is lost.",
   connecting: "The agent is being called.",
   buffering: "Speak already: the agent will hear all of it.",
   initializing: "The agent is getting ready.",
@@ -17,10 +17,28 @@ const FAILURES = {
   left: "The agent has left. End, and start again.",
 };
 
+const ERRORS = {
+  connection: "No connection",
+  sender: "Not sent",
+  receiver: "Something that came could not be read",
+  media: "Sound",
+};
+
 /** The state as one word for people. */
 export function wordFor(face) {
   const word = face === "buffering" ? "connecting" : face;
   return word[0].toUpperCase() + word.slice(1);
+}
+
+/** What the page says of itself while it has no line to its terminal, or has not heard of it yet. */
+export function hintForLine(lost) {
+  return lost ? "This page has lost its terminal; it comes back by itself." : "One moment.";
+}
+
+/** The session's error as a sentence; empty: none. */
+export function errorFor(session) {
+  if (!session?.error_kind) return "";
+  return [ERRORS[session.error_kind], session.error].filter(Boolean).join(": ");
 }
 
 /** A sentence on what that means. */
