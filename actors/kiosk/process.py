@@ -31,7 +31,7 @@ _ASK_AGAIN_MAX_S = 5.0
 """While the session does not answer; doubled each time."""
 
 _ORDER_AGAIN_S = 0.1
-_PATIENCE_S = 3.0
+_PATIENCE_S = 1.5
 """How long a page's order waits for a session that has just crashed."""
 
 
