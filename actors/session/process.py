@@ -144,6 +144,7 @@ class SessionActor(Actor):
     async def _end(self) -> Message | None:
         self._boot.is_wanted = False
         self.do(self._machine.end())
+        self.remember()  # also if none was on
         await self._work.done()
         return None
 
@@ -217,6 +218,7 @@ class SessionActor(Actor):
 
     def do(self, effects: list[Effect]) -> None:
         """The machine has moved: write that down, then carry its wishes out, then show it."""
+        self._boot.moved(self._machine, self._begin)
         for effect in effects:
             match effect:
                 case ArmTimer(seconds=seconds):
@@ -228,7 +230,6 @@ class SessionActor(Actor):
             self.remember()
         self._work.queue(effects)
         self._chat.moved()
-        self._boot.moved(self._machine, self._begin)
         self._publish_soon()
 
     def _arm(self, seconds: float) -> None:

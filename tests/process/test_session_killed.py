@@ -12,6 +12,7 @@ import pytest
 from actors.messages import (
     ChatMessage,
     DiscardBuffer,
+    DismissError,
     Done,
     EndSession,
     Failed,
@@ -495,6 +496,7 @@ def test_start_at_boot_waits_for_audio_and_network(runtime_dir: Path) -> None:
                 await bench.sees(lambda state: state.error)
                 bench.room.failures.clear()
                 await bench.state(lambda state: state.connection_state == "connected")
+                assert not bench.memory()["boot_start"]
                 await bench.ask(EndSession())
                 await bench.restart()
                 assert not (await bench.state(lambda state: True)).is_connected
@@ -508,10 +510,13 @@ def test_who_ends_it_ends_the_start_at_boot(runtime_dir: Path) -> None:
         async with Bench(runtime_dir, session=session) as bench:
             bench.room.failures[JoinRoom] = Failed("unreachable", "no network yet")
             await bench.sees(lambda state: state.error)
+            assert bench.memory()["boot_start"]
             await bench.ask(EndSession())
+            assert not bench.memory()["boot_start"]
             joins = bench.room.count(JoinRoom)
             await bench.restart()
             assert not (await bench.state(lambda state: True)).is_connected
+            await bench.ask(DismissError())
             assert bench.room.count(JoinRoom) == joins
 
     asyncio.run(scenario())
