@@ -158,7 +158,7 @@ def test_muting_is_passed_on_to_audio(runtime_dir: Path) -> None:
 
 def test_no_agent_in_time_is_failed_timeout_and_a_late_one_recovers(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        session = {"agent_connect_timeout": 0.2}
+        session = {"agent_connect_timeout": 0.2, "redispatch": False}
         async with Bench(runtime_dir, session=session) as bench:
             await bench.ask(StartSession())
             state = await bench.state(lambda state: state.agent.error)

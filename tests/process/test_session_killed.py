@@ -292,7 +292,7 @@ def test_what_cannot_be_written_down_stays_with_whom_it_came_from_until_history_
 
 def test_killed_while_the_agent_was_waited_for_its_time_runs_on(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        session = {"agent_connect_timeout": 1.5}
+        session = {"agent_connect_timeout": 1.5, "redispatch": False}
         async with Bench(runtime_dir, session=session) as bench:
             await bench.ask(StartSession())
             await bench.state(lambda state: state.connection_state == "connected")
