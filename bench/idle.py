@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from actors.settings import Settings
+
 from . import proc
 from .figures import Row, Table
 from .rivals.keepers import Circus, Keeper, Supervisord
@@ -125,9 +127,8 @@ async def _restarts(say: Say) -> Table:
 
 def _unlimited() -> dict[str, int]:
     """Restarts are counted where the settings know of a limit."""
-    from actors.settings.model import Supervisor
-
-    return {"intensity": 100_000} if "intensity" in Supervisor.__struct_fields__ else {}
+    known = type(Settings().supervisor).__struct_fields__
+    return {"intensity": 100_000} if "intensity" in known else {}
 
 
 async def _kill_often(terminal: RunningTerminal, times: int) -> None:

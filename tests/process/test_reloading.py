@@ -103,7 +103,7 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
         assert await operator.pids() == first
 
         operator.edit("loop = false", "loop = true")
-        assert await operator.reload() == (0, "restarted: audio, room\n", "")
+        assert await operator.reload() == (0, "restarted: session, audio, room\n", "")
         second = await operator.pids()
         assert _changed(first, second) == {"audio", "room"}
 

@@ -1,0 +1,71 @@
+"""What the bench makes of its figures, and that it can still be started."""
+
+import pytest
+
+from bench.__main__ import PARTS
+from bench.figures import Row, Table, percentile
+from bench.hops import plan
+from bench.terminal import as_toml
+from bench.text import as_text
+
+pytestmark = pytest.mark.unit
+
+FLOOR = Row("floor", "ms", (10.0, 20.0, 40.0))
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    ours = Row("ours", "ms", (20.0, 20.0, 40.0), FLOOR)
+    assert ours.ratio is not None
+    assert (ours.ratio.least, ours.ratio.median, ours.ratio.greatest) == (1.0, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (Row("a", "ms", (1.0, 9.0, 99.0), aim=9.0), "met: at most 9 ms"),
+        (Row("a", "ms", (1.0, 9.0, 99.0), aim=8.9), "MISSED: at most 8.9 ms"),
+        (Row("a", "ms", (10.0, 30.0, 60.0), FLOOR, ratio_aim=1.5), "met: at most 1.5 x"),
+        (Row("a", "ms", (10.0, 31.0, 64.0), FLOOR, ratio_aim=1.5), "MISSED: at most 1.5 x"),
+        (FLOOR, ""),
+    ],
+)
+def test_an_aim_is_for_the_median(row: Row, verdict: str) -> None:
+    assert row.verdict == verdict
+
+
+def test_columns_that_stay_empty_are_left_out() -> None:
+    lines = as_text(Table("title", (FLOOR,), "note")).splitlines()
+    assert lines[:3] == ["### title", "", "note"]
+    assert lines[-1].split("|")[1:-1] == [" floor ", "  10 ", "     20 ", "  40 ", " ms "]
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = [float(n) for n in range(1000)]
+    assert [percentile(values, share) for share in (0.5, 0.99, 0.999)] == [500.0, 990.0, 999.0]
+
+
+def test_a_listener_takes_the_paced_apart_from_the_burst() -> None:
+    listener = plan.Listener()
+    for phase, index, _ in plan.paced():
+        assert not listener.done
+        listener.hear(plan.payload(phase, index))
+    assert listener.done
+    assert '"lost": 0' in listener.told()
+    assert '"lost": 1' not in listener.told()
+
+
+def test_a_config_is_written_as_toml() -> None:
+    import tomllib
+
+    config = {"audio": {"loop": True, "input": 'a "b"'}, "actors.x.options": {"n": 1}}
+    assert tomllib.loads(as_toml(config)) == {
+        "audio": {"loop": True, "input": 'a "b"'},
+        "actors": {"x": {"options": {"n": 1}}},
+    }
+
+
+def test_every_part_is_there() -> None:
+    from importlib import import_module
+
+    for module in PARTS.values():
+        assert callable(import_module(f"bench.{module}").measure)
