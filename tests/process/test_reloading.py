@@ -105,7 +105,7 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
         operator.edit("loop = false", "loop = true")
         assert await operator.reload() == (0, "restarted: session, audio, room\n", "")
         second = await operator.pids()
-        assert _changed(first, second) == {"audio", "room"}
+        assert _changed(first, second) == {"session", "audio", "room"}
 
         operator.edit('input = "none"', 'inptu = "none"\nloop = 3')
         operator.edit("loop = true\n", "")
@@ -125,7 +125,7 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
             while "config reloaded" not in operator.log.read_text().splitlines()[-1]:
                 await asyncio.sleep(0.01)
         third = await operator.pids()
-        assert _changed(second, third) == {"audio", "room", "sleeper", "kiosk"}
+        assert _changed(second, third) == {"session", "audio", "room", "sleeper", "kiosk"}
 
         operator.edit('[programs.sleeper]\ncommand = ["sleep", "601"]\n', "")
         assert await operator.reload() == (0, "stopped: sleeper\n", "")
