@@ -22,11 +22,6 @@ OnFrame = Callable[[bytes, bytes], None]
 _BURST = 64
 """Frames read before other work of the loop gets a turn: a flood must not starve a heartbeat."""
 
-# As plain integers: joining two of pyzmq's enums with "|" takes longer than to send a frame.
-_NOW, _MORE_NOW = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
-_EVENTS, _HAS_MORE = int(zmq.EVENTS), int(zmq.RCVMORE)
-_TO_READ = int(zmq.POLLIN)
-
 _RECONNECT_MS = 10
 """A restarted peer is back within about 15 ms; zmq's default would find it after 100."""
 
@@ -141,7 +136,6 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._fd = int(socket.getsockopt(zmq.FD))
         self._reads = reads
-        self._reading = False
         self._look_again = False
         if reads:
             self._loop.add_reader(self._fd, self._readable)
@@ -154,8 +148,8 @@ class Lane:
         """
         try:
             if self._addressed:
-                self._socket.send(to.encode(), _MORE_NOW)
-            self._socket.send(frame, _NOW)
+                self._socket.send(to.encode(), zmq.SNDMORE | zmq.NOBLOCK)
+            self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:
             return Sent.OVERLOADED
         except zmq.ZMQError as error:
@@ -163,8 +157,7 @@ class Lane:
                 return Sent.UNREACHABLE
             raise
         finally:
-            # While reading, it will be looked again in any case.
-            if self._reads and not self._reading and self._has_frames():
+            if self._reads:
                 self._schedule()
         return Sent.OK
 
@@ -185,39 +178,17 @@ class Lane:
             self._look_again = True
             self._loop.call_soon(self._readable)
 
-    def _has_frames(self) -> bool:
-        """Cheaper than to read and find nothing: an exception takes as long as three reads."""
-        return bool(int(self._socket.getsockopt(_EVENTS)) & _TO_READ)
-
     def _readable(self) -> None:
         self._look_again = False
-        self._reading = True
-        try:
-            for _ in range(_BURST):
-                if (received := self._receive()) is None:
-                    return
-                self._on_frame(*received)
-                if not self._reads or not self._has_frames():
-                    return
-        finally:
-            self._reading = False
+        for _ in range(_BURST):
+            if not self._reads:
+                return
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            # A foreign peer may send any number of parts: ours are one frame, after the
+            # identity on a router's lane; the rest goes to the decoder, which refuses it.
+            peer = parts[0] if self._addressed else b""
+            self._on_frame(peer, parts[-1] if len(parts) == 1 + self._addressed else b"")
         self._schedule()
-
-    def _receive(self) -> tuple[bytes, bytes] | None:
-        """None: the descriptor has told of something else.
-
-        Ours are one frame, on a router's lane after the identity. A foreign peer may send any
-        number of parts: there they are dropped, so that none of them is taken for an identity;
-        elsewhere each goes to the decoder.
-        """
-        try:
-            first = self._socket.recv(_NOW)
-            if not self._addressed:
-                return b"", first
-            frame = self._socket.recv(_NOW)
-            if self._socket.getsockopt(_HAS_MORE):
-                self._socket.recv_multipart(_NOW)
-                frame = b""
-        except zmq.Again:
-            return None
-        return first, frame
