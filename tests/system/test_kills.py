@@ -25,7 +25,7 @@ from tests.terminal import Terminal
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 STRETCHED_MS = BLOCK_MS
-"""A jitter buffer slows down or hurries by less than this on a busy machine; nothing is lost by it."""
+"""A jitter buffer stretches the sound by less than this on a busy machine; nothing is lost."""
 
 
 @pytest.fixture(scope="module")
