@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from actors.messages import (
     AudioState,
@@ -105,7 +104,7 @@ class RoomActor(Actor):
         self._call = call = Call(order, self._make_backend, self, self._speaker)
         if order.microphone:
             call.microphone = self._microphone(call.backend, preconnect=order.preconnect)
-        self._joining = self._later(self._connect(call, order))
+        self._joining = self.later(self._connect(call, order))
         self.call_changed()
         return self._joining
 
@@ -154,7 +153,7 @@ class RoomActor(Actor):
         """A session that was killed before it heard the answer asks again, under the same id."""
         if order.id in self._texts:
             return self._texts[order.id]
-        answer = self._texts[order.id] = self._later(self._send_text(order))
+        answer = self._texts[order.id] = self.later(self._send_text(order))
 
         def done(answer: "asyncio.Future[Message | None]") -> None:
             if answer.cancelled() or answer.exception() is not None:
@@ -179,23 +178,6 @@ class RoomActor(Actor):
             except RoomError as error:
                 raise OrderFailed(error.code, str(error)) from None
         return Done()
-
-    def _later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
-        """Do it beside the messages; a future of its answer."""
-        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-
-        async def run() -> None:
-            try:
-                result = await work
-            except OrderFailed as failed:
-                if not answer.done():
-                    answer.set_exception(failed)
-            else:
-                if not answer.done():
-                    answer.set_result(result)
-
-        self.spawn(run(), "order")
-        return answer
 
     async def on_drain(self) -> None:
         """Texts that are still open end here: the next incarnation cannot go on with them."""

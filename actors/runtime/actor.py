@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from actors.messages import Message
 
+from .errors import OrderFailed
+
 if TYPE_CHECKING:
     from actors.settings import Settings
 
@@ -153,6 +155,26 @@ class Actor:
     def spawn(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
         """Run work beside the messages. If it raises, the whole actor ends (and is restarted)."""
         return self._host.spawn(work, name)
+
+    def later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
+        """``spawn`` the work of an order; the future of its answer is for ``on_message`` to return.
+
+        An ``OrderFailed`` that the work raises becomes the answer.
+        """
+        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except OrderFailed as failed:
+                if not answer.done():
+                    answer.set_exception(failed)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        self.spawn(run(), "order")
+        return answer
 
     def after(self, delay_s: float, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """``spawn`` after a delay in seconds."""

@@ -7,8 +7,6 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Coroutine
-from typing import Any
 
 from actors.messages import (
     AudioState,
@@ -25,7 +23,6 @@ from actors.messages import (
     TextStream,
 )
 from actors.runtime.actor import Actor, Answer
-from actors.runtime.errors import OrderFailed
 
 from .boot import BootStart
 from .chat import Chat
@@ -246,23 +243,6 @@ class SessionActor(Actor):
     def _timed_out(self) -> None:
         self._disarm()
         self.do(self._machine.agent_timed_out(random.random()))  # noqa: S311
-
-    def later(self, work: Coroutine[Any, Any, Message | None]) -> "asyncio.Future[Message | None]":
-        """Do it beside the messages; a future of its answer."""
-        answer: asyncio.Future[Message | None] = self._loop.create_future()
-
-        async def run() -> None:
-            try:
-                result = await work
-            except OrderFailed as failed:
-                if not answer.done():
-                    answer.set_exception(failed)
-            else:
-                if not answer.done():
-                    answer.set_result(result)
-
-        self.spawn(run(), "order")
-        return answer
 
     # -- what outlives this process --------------------------------------------------------------
 
