@@ -8,7 +8,8 @@ import asyncio
 
 from livekit import rtc
 
-SAMPLE_BYTES = 2
+from .uplink import SAMPLE_BYTES
+
 EASY_BYTES = 2 * 1024 * 1024
 """Sent within 2 s; half a minute at 32 kHz."""
 RATES = (48_000, 24_000, 16_000)

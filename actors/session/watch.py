@@ -55,11 +55,6 @@ class AgentWatch:
         self.failure = self.failure or "timeout"
         return True
 
-    @property
-    def has_lost_it(self) -> bool:
-        """It was here, and is not."""
-        return self.failure == "left" and not self.had_agent
-
     def stop_waiting(self) -> list[Effect]:
         """The timer is not needed any more."""
         was_waiting, self.is_waiting = self.is_waiting, False

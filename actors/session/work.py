@@ -173,6 +173,8 @@ class Work:
         if elsewhere:
             log.info("no agent here: on to a new room")
             await self._move()
+        elif self._machine.agent.error == "left":
+            self._take_new_room()
         try:
             await self._insist(ROOM, await self._order_to_join(conversation), JOIN_S)
         except (TokenError, OrderFailed) as error:
@@ -193,8 +195,6 @@ class Work:
             await asyncio.sleep(ROOM_CLOSED_S)
 
     async def _order_to_join(self, conversation: str) -> JoinRoom:
-        if self._machine.agent.error == "left":
-            self._take_new_room()
         livekit = self._session.settings.livekit
         details = await self._tokens.fetch(
             TokenRequest(self.room_name, self._identity, livekit.agent_name, livekit.agent_metadata)
