@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from supervisor.drill.launched import Launched
 from tests.peers.livekit_server import LiveKitServer
-from tests.peers.process import PeerProcess
 
 from .ear import Ear
 from .figures import Row, Table
@@ -95,7 +95,7 @@ def _start_floor(stack: ExitStack, folder: Path, ear: Ear, server: LiveKitServer
     for number, (preload, kinds) in enumerate(servers):
         programs = json.dumps([_program(kind, FLOOR, ear, server) for kind in kinds])
         command = [sys.executable, "-c", "from bench.floor import main; main()"]
-        process = PeerProcess(
+        process = Launched(
             FLOOR,
             [*command, ",".join(preload), programs],
             folder / f"floor-{number}.log",

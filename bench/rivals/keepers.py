@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.peers.process import PeerProcess
+from supervisor.drill.launched import Launched
 
 from ..terminal import production_environment
 from .install import rivals_python
@@ -23,7 +23,7 @@ class Keeper:
     def __init__(self, folder: Path, programs: Programs) -> None:
         self._folder = folder
         self._programs = programs
-        self._process: PeerProcess | None = None
+        self._process: Launched | None = None
 
     def __enter__(self) -> Self:
         config = self._folder / f"{self.name}.ini"
@@ -32,7 +32,7 @@ class Keeper:
         log = self._folder / f"{self.name}.log"
         environ = production_environment()
         del environ["PYTHONPATH"]  # supervisord's package has the name of ours
-        self._process = PeerProcess(self.name, command, log, env=environ, cwd=self._folder)
+        self._process = Launched(self.name, command, log, env=environ, cwd=self._folder)
         return self
 
     def __exit__(

@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 
 from supervisor.drill.coded_signal import Heard, Pcm, decode
+from supervisor.drill.launched import Launched, LaunchFailed
 
 from .install import agent_python
 from .livekit_server import LiveKitServer
-from .process import PeerFailed, PeerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT_NAME = "callpoint-test-agent"
@@ -109,7 +109,7 @@ class AgentWorker:
         self.log = folder / "agent-worker.log"
         self._server = server
         self._orders = orders
-        self._process: PeerProcess | None = None
+        self._process: Launched | None = None
         self._registered = -1
 
     def __enter__(self) -> Self:
@@ -128,7 +128,7 @@ class AgentWorker:
         """Start, and return when the server has registered it, with one idle process ready.
 
         Raises:
-            PeerFailed: it ended, or was not registered within 30 s.
+            LaunchFailed: it ended, or was not registered within 30 s.
 
         """
         self._registered, theirs = os.pipe()
@@ -141,7 +141,7 @@ class AgentWorker:
             "CALLPOINT_TEST_AGENT_METADATA": json.dumps(self._orders),
         }
         try:
-            self._process = PeerProcess(
+            self._process = Launched(
                 "agent worker",
                 [*command, "--name", self.name, "--registered-fd", str(theirs)],
                 self.log,
@@ -153,7 +153,7 @@ class AgentWorker:
             os.close(theirs)
         try:
             self.wait_registered()
-        except PeerFailed:
+        except LaunchFailed:
             self.stop()
             raise
 
@@ -161,7 +161,7 @@ class AgentWorker:
         """Wait for the next registration, such as after a restart of the server.
 
         Raises:
-            PeerFailed: it ended, or was not registered within 30 s.
+            LaunchFailed: it ended, or was not registered within 30 s.
 
         """
         assert self._process
@@ -189,7 +189,7 @@ class AgentWorker:
         """Wait until `probe`, which may look at jobs, says yes.
 
         Raises:
-            PeerFailed: the worker ended, or the deadline passed.
+            LaunchFailed: the worker ended, or the deadline passed.
 
         """
         assert self._process

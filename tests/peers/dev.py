@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from supervisor.drill.launched import LaunchFailed
+
 from .agent_worker import AgentWorker
 from .install import agent_python, cached_server
 from .livekit_server import LiveKitServer
-from .process import PeerFailed
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"server     {server.url}, log {server.log}")
                 print(f"agent      {worker.name}, log {worker.log}", flush=True)
                 return _talk(worker.name, server.environment, arguments)
-        except PeerFailed as failed:
+        except LaunchFailed as failed:
             sys.exit(f"dev: {failed}")
 
 

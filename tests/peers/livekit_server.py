@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from supervisor.drill.launched import Launched, LaunchFailed
+
 from .install import cached_server
-from .process import PeerFailed, PeerProcess
 
 READY_DEADLINE_S = 20.0
 STARTS = 3
@@ -34,7 +35,7 @@ class LiveKitServer:
         self._config = folder / "livekit-server.json"
         self._binary = binary
         self._ports = pick_ports()
-        self._process: PeerProcess | None = None
+        self._process: Launched | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -71,18 +72,16 @@ class LiveKitServer:
         """Start, and return when it answers.
 
         Raises:
-            PeerFailed: it ends at once again and again, or does not answer in 20 s.
+            LaunchFailed: it ends at once again and again, or does not answer in 20 s.
 
         """
         for attempt in range(1, STARTS + 1):
             self._config.write_text(json.dumps(self._settings(), indent=1))
             binary = self._binary or cached_server()
-            self._process = PeerProcess(
-                "livekit-server", [binary, "--config", self._config], self.log
-            )
+            self._process = Launched("livekit-server", [binary, "--config", self._config], self.log)
             try:
                 self._process.wait_until(self._answers, deadline_s=READY_DEADLINE_S)
-            except PeerFailed:
+            except LaunchFailed:
                 self.stop()
                 if attempt == STARTS:
                     raise

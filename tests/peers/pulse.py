@@ -13,8 +13,7 @@ from typing import Self
 import numpy as np
 
 from supervisor.drill.coded_signal import Pcm
-
-from .process import PeerFailed, PeerProcess
+from supervisor.drill.launched import Launched, LaunchFailed
 
 RATE = 48000
 """Of the card; what is played at another rate is converted by PulseAudio."""
@@ -52,7 +51,7 @@ class PulseAudio:
         self.log = folder / "pulseaudio.log"
         self._folder = folder / "pulse"
         self._socket = self._folder / "socket"
-        self._process: PeerProcess | None = None
+        self._process: Launched | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -85,7 +84,7 @@ class PulseAudio:
         """Start, and return when both devices are there.
 
         Raises:
-            PeerFailed: it ended, or was not ready within 10 s.
+            LaunchFailed: it ended, or was not ready within 10 s.
 
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -99,7 +98,7 @@ class PulseAudio:
         inherited = {
             k: v for k, v in (os.environ | self.environment).items() if k != "PULSE_SERVER"
         }
-        self._process = PeerProcess(
+        self._process = Launched(
             "pulseaudio",
             [*command, *quiet, "-F", self._folder / "startup.pa"],
             self.log,
@@ -107,7 +106,7 @@ class PulseAudio:
         )
         try:
             self._process.wait_until(self._is_ready, deadline_s=READY_DEADLINE_S)
-        except PeerFailed:
+        except LaunchFailed:
             self.stop()
             raise
 

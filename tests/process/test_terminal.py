@@ -8,9 +8,9 @@ import pytest
 
 from supervisor import exits
 from supervisor.commands.failures import ORDER_FAILED
+from supervisor.drill.launched import LaunchFailed
 from supervisor.drill.speaking import SpeakingTerminal
 from tests.garbage import throw_garbage
-from tests.peers.process import PeerFailed
 from tests.terminal import ROOT, Terminal
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -101,7 +101,7 @@ def test_garbage_on_every_socket_changes_nothing(practising: Terminal) -> None:
 def _refused(folder: Path, *sentences: str, code: int, **config: dict[str, Any]) -> None:
     """It does not start, says why in these words, and shows no traceback."""
     terminal = Terminal(folder, **{**PRACTICE, **config})
-    with pytest.raises(PeerFailed, match=f"ended with code {code}"), terminal:
+    with pytest.raises(LaunchFailed, match=f"ended with code {code}"), terminal:
         pass
     told = terminal.log.read_text()
     assert "Traceback" not in told

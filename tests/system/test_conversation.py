@@ -1,46 +1,17 @@
 """A whole terminal with the real server, a real agent worker and a real sound system."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from supervisor.drill.coded_signal import decode, generate
-from tests.peers.agent_worker import AgentWorker
-from tests.peers.livekit_server import LiveKitServer
-from tests.peers.pulse import RATE, PulseAudio
+from tests.peers.pulse import RATE
 from tests.stage import ANSWER_S, Stage
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 BLOCKS = 60
 """Of 100 ms each, another chord in every one."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def worker(
-    server: LiveKitServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AgentWorker]:
-    # Automatic gain would lift the line's noise into the decoder's silence.
-    with AgentWorker(server, tmp_path_factory.mktemp("worker"), auto_gain=False) as worker:
-        yield worker
-
-
-@pytest.fixture(scope="module")
-def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseAudio]:
-    with PulseAudio(tmp_path_factory.mktemp("pulse")) as pulse:
-        yield pulse
-
-
-@pytest.fixture(scope="module")
-def stage(server: LiveKitServer, worker: AgentWorker, pulse: PulseAudio) -> Stage:
-    return Stage(server, worker, pulse)
 
 
 @pytest.mark.parametrize(("delay_s", "runs"), [(0, 4), (1, 4), (5, 2)])

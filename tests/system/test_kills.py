@@ -18,7 +18,7 @@ from supervisor.drill.coded_signal import BLOCK_MS, Heard, generate
 from supervisor.drill.network import Outage
 from tests.peers.agent_worker import AgentWorker, Job
 from tests.peers.livekit_server import LiveKitServer
-from tests.peers.pulse import RATE, PulseAudio
+from tests.peers.pulse import RATE
 from tests.stage import Stage
 from tests.terminal import Terminal
 
@@ -26,18 +26,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 STRETCHED_MS = BLOCK_MS
 """A jitter buffer stretches the sound by less than this on a busy machine; nothing is lost."""
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("stage")
-    with (
-        LiveKitServer(folder) as server,
-        # Automatic gain would lift the line's noise into the decoder's silence.
-        AgentWorker(server, folder, auto_gain=False) as worker,
-        PulseAudio(folder) as pulse,
-    ):
-        yield Stage(server, worker, pulse)
 
 
 class Speech:
