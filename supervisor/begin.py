@@ -54,6 +54,7 @@ def program(job: ProgramJob, output: int, first_word: int) -> NoReturn:
     try:
         for number in _TO_DEFAULT:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started us may block some
         if job.directory:
             os.chdir(job.directory)
         os.execvpe(job.command[0], list(job.command), dict(job.environ))  # noqa: S606  # no shell

@@ -201,8 +201,12 @@ class ScriptedActor:
         self._bus = Bus(self._runtime_dir)
         self.post = Post(self._bus, self._name, self._on_envelope)
         self.is_there = True
+        self.begin()
         await self.post.join(())
         return self
+
+    def begin(self) -> None:
+        """Say what comes before anything that can be asked, as real ones do when they start."""
 
     async def __aexit__(
         self,
@@ -366,11 +370,9 @@ class ScriptedRoom(ScriptedActor):
         """A stream that has ended; the future is done when the session has taken it."""
         return self.post.deliver("session", self.stream(segment, text, ended=True, **more))
 
-    async def __aenter__(self) -> Self:
+    def begin(self) -> None:
         """A process of it begins: it has nothing, and knows of nothing."""
         self.conversation = self.room_name = ""
         self.people = ()
         self.sent = {}
-        await super().__aenter__()
-        self.state("connected" if self.conversation else "disconnected")
-        return self
+        self.state("disconnected")
