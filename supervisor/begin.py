@@ -36,13 +36,13 @@ class ProgramJob:
     """Empty: as it is."""
 
 
-def actor(spec: ChildSpec, output: int, first_word: int) -> None:
+def actor(spec: ChildSpec, output: int, first_word: int, heart: int) -> None:
     """Be an actor. ``output``: descriptor that stands for standard output and error from now on;
-    ``first_word``: of a pipe to the supervisor.
+    ``first_word``: of a pipe to the supervisor; ``heart``: of :class:`actors.runtime.heart.Heart`.
     """
     _be_a_child(output)
     os.set_inheritable(first_word, False)
-    run_child(spec, first_word)
+    run_child(spec, first_word, heart)
 
 
 def program(job: ProgramJob, output: int, first_word: int) -> NoReturn:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 from actors.runtime import kin
+from actors.runtime.heart import Heart, new_heart
 from actors.runtime.spec import ChildSpec
 
 from . import begin, family, forks
@@ -50,6 +51,8 @@ class Child:
         """It has said its first word, if any: a program runs, an actor has its class."""
         self.first_word = b""
         """A program: why it could not be run. An actor: whether it is essential."""
+        self.heart: Heart | None = None
+        """An actor's."""
         self._on_born = on_born
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
@@ -84,7 +87,13 @@ class Child:
             self._hears, says = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             fds.append(says)
             self._loop.add_reader(self._hears, self.hear)
+            if isinstance(job, ChildSpec):
+                fds.append(new_heart())
+                self.heart = Heart(fds[-1])
             birth = forks.fork(self.name, body, job, fds=tuple(fds))
+        except BaseException:
+            self._close_heart()
+            raise
         finally:
             for fd in fds:
                 os.close(fd)
@@ -217,7 +226,13 @@ class Child:
             self._loop.remove_reader(self._hears)
             os.close(self._hears)
             self._hears = -1
+        self._close_heart()
         self.output.finish()
+
+    def _close_heart(self) -> None:
+        if self.heart is not None:
+            self.heart.close()
+            self.heart = None
 
 
 def _stillborn() -> Death:

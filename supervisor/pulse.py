@@ -41,6 +41,7 @@ class Pulses:
     def __init__(self, slow_after: float, suspended_s: float) -> None:
         self._slow_after = slow_after
         self._pulses: dict[str, _Pulse] = {}
+        self._looked = 0.0
         self._suspended_s = suspended_s
 
     def ready(self, name: str, now: float, stuck_after: float) -> None:
@@ -51,11 +52,12 @@ class Pulses:
         """It has ended or is about to."""
         self._pulses.pop(name, None)
 
-    def beat(self, name: str, now: float) -> bool:
-        """It was heard; True when it was slow before."""
-        if (pulse := self._pulses.get(name)) is None:
+    def beat(self, name: str, at: float) -> bool:
+        """Its last known heartbeat; True when it was slow before."""
+        pulse = self._pulses.get(name)
+        if pulse is None or at <= pulse.heard:
             return False
-        was_slow, pulse.slow, pulse.heard = pulse.slow, False, now
+        was_slow, pulse.slow, pulse.heard = pulse.slow, False, at
         return was_slow
 
     def silent_s(self, name: str, now: float) -> float:
@@ -68,8 +70,9 @@ class Pulses:
         return min((self._limit(pulse) for pulse in self._pulses.values()), default=None)
 
     def _limit(self, pulse: _Pulse) -> float:
-        after = pulse.stuck_after if pulse.slow else min(self._slow_after, pulse.stuck_after)
-        return pulse.heard + after
+        if pulse.slow:  # it may be over any moment, which is worth a word too
+            return min(pulse.heard + pulse.stuck_after, self._looked + self._slow_after)
+        return pulse.heard + min(self._slow_after, pulse.stuck_after)
 
     def look(self, now: float, *, late_s: float, suspended_s: float) -> list[Slow | Stuck]:
         """What is to be said and done. ``late_s``: so much later than :meth:`due` has asked for;
@@ -77,6 +80,7 @@ class Pulses:
         """
         slept_s = suspended_s - self._suspended_s
         self._suspended_s = suspended_s
+        self._looked = now
         if late_s > LATE_S or slept_s > LATE_S:
             for pulse in self._pulses.values():
                 pulse.heard = now

@@ -94,23 +94,24 @@ class Watch:
         return death
 
     def beat(self, member: Member, beat: Heartbeat) -> None:
-        """It was heard."""
-        if member.name not in self._running:
-            return
-        now = self._loop.time()
-        if self._pulses.beat(member.name, now):
-            log.info("actor beats again", extra={"actor": member.name})
-        watched = self._watched[member.name]
-        watched.health = beat.health
-        watched.quiet = beat.quiet and not beat.mailbox
-        if watched.complaint.heard(beat.health, now):
-            log.error("actor unwell", extra={"actor": member.name, "health": beat.health})
-            member.replace(Death("unhealthy", f"unhealthy: {beat.health}"))
+        """It has something to say of itself."""
+        if member.name in self._running:
+            watched = self._watched[member.name]
+            watched.health = beat.health
+            watched.quiet = beat.quiet and not beat.mailbox
+            self._judge_health(watched)
+
+    def _judge_health(self, watched: _Watched) -> None:
+        member, health = watched.member, watched.health
+        if not member.is_ending and watched.complaint.heard(health, self._loop.time()):
+            log.error("actor unwell", extra={"actor": member.name, "health": health})
+            member.replace(Death("unhealthy", f"unhealthy: {health}"))
 
     def health(self, member: Member) -> str:
         """In a few words, for the status."""
         if member.name not in self._running:
             return member.failure.error if member.failure is not None else member.state
+        self._listen(member)
         if silent_s := self._pulses.silent_s(member.name, self._loop.time()):
             return f"no heartbeat for {silent_s:.0f} s"
         return self._watched[member.name].health
@@ -122,6 +123,11 @@ class Watch:
                 timer.cancel()
         self._look_timer = self._measure_timer = None
         self._running.clear()
+
+    def _listen(self, member: Member) -> None:
+        heart = member.child.heart if member.child is not None else None
+        if heart is not None and self._pulses.beat(member.name, heart.last_beat):
+            log.info("actor beats again", extra={"actor": member.name})
 
     # -- heartbeats ------------------------------------------------------------------------------
 
@@ -143,6 +149,9 @@ class Watch:
             self._arm_look()
 
     def _judge_pulses(self, due: float) -> None:
+        for name in list(self._running):
+            self._listen(self._watched[name].member)
+            self._judge_health(self._watched[name])
         now = self._loop.time()
         for found in self._pulses.look(now, late_s=now - due, suspended_s=_suspended_s()):
             member = self._watched[found.name].member

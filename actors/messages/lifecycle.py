@@ -27,7 +27,9 @@ class StartFailed(Message, tag="start-failed", frozen=True):
 
 
 class Heartbeat(Message, tag="heartbeat", frozen=True):
-    """Sent about once a second from the actor's own loop: a loop that hangs stops sending it."""
+    """From the actor's own loop, which looks at itself about once a second: sent when there is
+    something new to say, or each time when there is no :mod:`actors.runtime.heart`.
+    """
 
     incarnation: int
     mailbox: int

@@ -11,6 +11,7 @@ import sys
 import threading
 
 from . import kin
+from .heart import Heart
 from .host import Host
 from .logs import configure
 from .spec import ChildSpec
@@ -24,9 +25,9 @@ EXIT_ORPHANED = 4
 """Exit code of a child whose supervisor has died."""
 
 
-def run_child(spec: ChildSpec, first_word: int = -1) -> None:
+def run_child(spec: ChildSpec, first_word: int = -1, heart: int = -1) -> None:
     """Body of every child process; leaves by ``os._exit`` with the actor's exit code.
-    ``first_word``: descriptor of a pipe to the supervisor, -1 for none.
+    ``first_word`` and ``heart``: descriptors from the supervisor, -1 for none.
 
     ``os._exit`` because a native library's ``atexit`` or a forgotten thread must not keep alive
     what has already stopped cleanly.
@@ -42,7 +43,7 @@ def run_child(spec: ChildSpec, first_word: int = -1) -> None:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
     _die_with(spec.supervisor_pid)
-    code = asyncio.run(_run(Host(spec, first_word)))
+    code = asyncio.run(_run(Host(spec, first_word, _heart(heart))))
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
@@ -51,6 +52,14 @@ def run_child(spec: ChildSpec, first_word: int = -1) -> None:
 async def _run(host: Host) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, host.request_stop)
     return await host.run()
+
+
+def _heart(fd: int) -> Heart | None:
+    if fd < 0:
+        return None
+    heart = Heart(fd)
+    os.close(fd)
+    return heart
 
 
 def _set_title(title: str) -> None:

@@ -30,6 +30,7 @@ from .adopted import Adopted
 from .bus import Bus
 from .corrupt import CorruptFrames
 from .errors import OrderFailed, StartError
+from .heart import Heart
 from .post import ROUTER, Post
 from .spec import ChildSpec
 
@@ -58,9 +59,12 @@ class Stuck(Exception):
 class Host:
     """Runs one actor. Made in the child; :meth:`run` is the whole life of the process."""
 
-    def __init__(self, spec: ChildSpec, first_word: int = -1) -> None:
-        """``first_word``: descriptor of a pipe to the supervisor; -1: there is none."""
+    def __init__(self, spec: ChildSpec, first_word: int = -1, heart: Heart | None = None) -> None:
+        """``first_word``: descriptor of a pipe to the supervisor; -1: there is none. Without a
+        ``heart``, every heartbeat is a message.
+        """
         self._first_word = first_word
+        self._heart = heart
         self.name = spec.name
         self.incarnation = spec.incarnation
         self.options = spec.options
@@ -217,7 +221,7 @@ class Host:
             self._actor.on_peer(name, up)
 
     async def _beat(self, actor: Actor) -> None:
-        adopted = Adopted()
+        adopted, said = Adopted(), Heartbeat(self.incarnation, 0)
         while True:
             now = time.monotonic()
             await asyncio.sleep(_until_next_beat(now, self._spec.heartbeat_s))
@@ -225,7 +229,12 @@ class Host:
             if self._in_hand_since and now - self._in_hand_since > actor.handles_within_s:
                 self._stuck(actor)
             waiting = len(self._mailbox)
-            self._to_supervisor(Heartbeat(self.incarnation, waiting, actor.health(), actor.quiet()))
+            beat = Heartbeat(self.incarnation, waiting, actor.health(), actor.quiet())
+            if self._heart is not None:
+                self._heart.beat(time.monotonic())
+            if self._heart is None or beat != said:
+                self._to_supervisor(beat)
+                said = beat
 
     def _stuck(self, actor: Actor) -> None:
         """Say where, as far as Python knows, and end."""

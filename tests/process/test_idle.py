@@ -23,7 +23,7 @@ specs = [ActorSpec("router", "actors.router.process:Router"), *children]
 sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
 """
 
-SECONDS = 6
+SECONDS = 5
 WAKE_UPS_A_SECOND = 10
 CPU_PERCENT = 0.5
 """The project promises 0.1; a tick of the kernel's clock more or less is 0.17 here."""
@@ -51,7 +51,7 @@ def test_a_supervisor_of_six_idle_actors_sleeps(runtime_dir: Path) -> None:
         )
         try:
             await running(runtime_dir, GetStatus())
-            await asyncio.sleep(2.0)  # what a start leaves to be done
+            await asyncio.sleep(1.0)  # what a start leaves to be done
             wake_ups, cpu_s = _wake_ups(process.pid), _cpu_s(process.pid)
             await asyncio.sleep(SECONDS)
             wake_ups = _wake_ups(process.pid) - wake_ups

@@ -115,7 +115,7 @@ def test_many_restarts_leave_no_descriptor_and_no_memory_behind(runtime_dir: Pat
         ) as on:
             await on.until(lambda now: now["p"].restarts >= 60)
             fds = len(list(Path("/proc/self/fd").iterdir()))
-            await on.until(lambda now: now["p"].restarts >= 360)
+            await on.until(lambda now: now["p"].restarts >= 200)
             assert abs(len(list(Path("/proc/self/fd").iterdir())) - fds) <= 8, "one is always open"
             assert await order(runtime_dir, RestartActor("puppet"))
             assert len(asyncio.all_tasks()) < 12

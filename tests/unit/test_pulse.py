@@ -27,8 +27,10 @@ def test_silence_is_said_once_and_ends_in_a_verdict() -> None:
     assert pulses.due() == 103.0
     assert _look(pulses, 103.0) == [Slow("a", 3.0)]
     assert pulses.silent_s("a", 104.0) == 4.0
+    assert pulses.due() == 106.0, "it may be over"
+    assert _look(pulses, 106.0) == []
+    assert _look(pulses, 109.0) == []
     assert pulses.due() == 110.0
-    assert _look(pulses, 105.0) == []
     assert _look(pulses, 110.0) == [Stuck("a", 10.0)]
     assert pulses.due() is None, "said once"
 
@@ -66,6 +68,7 @@ def test_a_suspended_machine_judges_nobody() -> None:
 
 def test_who_is_gone_or_unknown_is_not_missed() -> None:
     pulses = _pulses("a")
+    assert not pulses.beat("a", 99.0), "older than what was heard"
     pulses.gone("a")
     assert not pulses.beat("a", 101.0)
     assert pulses.due() is None
