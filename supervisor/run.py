@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +39,9 @@ def run(
         return _refuse(exits.RUNTIME_DIR, f"cannot write {log_file}: {error.strerror}", "")
     _log_to(sink, settings.terminal.log_level)
     family.adopt()
-    terminal = Terminal(settings, runtime_dir, sink=sink, specs=specs, reread=reread)
+    terminal = Terminal(
+        settings, runtime_dir, sink=sink, specs=specs, reread=_with_log_level(reread)
+    )
     try:
         asyncio.run(_run(terminal))
     except AlreadyRunning as error:
@@ -64,6 +65,19 @@ def _log_to(sink: Sink, level: str) -> None:
     (handler,) = logging.getLogger().handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(sink)
+
+
+def _with_log_level(reread: Reread | None) -> Reread | None:
+    """What the config says of the log concerns this process too."""
+    if reread is None:
+        return None
+
+    def read() -> Settings:
+        settings = reread()
+        logging.getLogger().setLevel(settings.terminal.log_level)
+        return settings
+
+    return read
 
 
 async def _run(terminal: Terminal) -> None:
@@ -99,7 +113,9 @@ def _has_a_terminal() -> bool:
 
 
 def _refuse(code: int, reason: str, remedy: str) -> int:
-    sys.stderr.write(f"callpoint: {reason}\n")
+    told = Sink()  # standard error may be a pipe that nobody reads
+    told.write(f"callpoint: {reason}\n")
     if remedy:
-        sys.stderr.write(f"  {remedy}\n")
+        told.write(f"  {remedy}\n")
+    told.close()
     return code

@@ -1,4 +1,4 @@
-"""Quiet when there is nothing to do: no tick, one wake-up for the heartbeats of all."""
+"""Quiet when there is nothing to do: no tick, and no wake-up for a heartbeat."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,8 @@ sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
 """
 
 SECONDS = 5
-WAKE_UPS_A_SECOND = 10
+WAKE_UPS_A_SECOND = 4
+"""The project promises 10; a stranger that connects or a line of log is a few."""
 CPU_PERCENT = 0.5
 """The project promises 0.1; a tick of the kernel's clock more or less is 0.17 here."""
 
@@ -56,7 +57,6 @@ def test_a_supervisor_of_six_idle_actors_sleeps(runtime_dir: Path) -> None:
             await asyncio.sleep(SECONDS)
             wake_ups = _wake_ups(process.pid) - wake_ups
             cpu_s = _cpu_s(process.pid) - cpu_s
-            print(wake_ups / SECONDS, cpu_s / SECONDS * 100)
             assert wake_ups / SECONDS < WAKE_UPS_A_SECOND
             assert 100 * cpu_s / SECONDS < CPU_PERCENT
         finally:

@@ -1,11 +1,14 @@
 """``callpoint reload`` and SIGHUP on a real terminal: what changed, and nothing else."""
 
 import asyncio
+import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,6 +139,49 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
         assert code == exits.CONFIG
         assert "terminal.runtime_dir: cannot be changed while the terminal runs" in err
         operator.edit('runtime_dir = "elsewhere"', 'runtime_dir = "run"')
+
+        operator.edit("[terminal]", '[terminal]\nlog_level = "ERROR"')
+        quiet = len(operator.log.read_text().splitlines())
+        code, out, _ = await operator.reload()
+        assert (code, out.split()[0]) == (0, "restarted:")
+        said = operator.log.read_text().splitlines()[quiet:]
+        assert not any('"process": "supervisor"' in line for line in said)
+
+    asyncio.run(scenario())
+
+
+_RUN = """
+import sys
+from pathlib import Path
+from actors.settings import Settings
+from supervisor.run import run
+from supervisor.spec import ActorSpec
+specs = [ActorSpec("router", "actors.router.process:Router")]
+sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
+"""
+
+
+def test_a_hang_up_of_its_terminal_stops_it_where_a_mere_sighup_does_not(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _RUN, str(runtime_dir)],
+            stdin=its,
+            stdout=its,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(its)
+        before = await running(runtime_dir, GetStatus())
+        process.send_signal(signal.SIGHUP)
+        assert (await running(runtime_dir, GetStatus())).actors["router"].pid == before.actors[
+            "router"
+        ].pid
+        os.close(ours)
+        assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
 
     asyncio.run(scenario())
 

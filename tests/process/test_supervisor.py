@@ -36,6 +36,8 @@ def test_all_are_ready_when_it_has_started_and_gone_when_it_has_stopped(runtime_
         assert len(pids) == 3
         assert not any(alive(pid) for pid in pids)
         assert list(runtime_dir.glob("*.sock")) == []
+        stopped = [line["process"] for line in on.log.lines if line["message"] == "stopped"]
+        assert stopped == ["b", "a", "router"], "in reverse, each when the one before was gone"
 
     asyncio.run(scenario())
 

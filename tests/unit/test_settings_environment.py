@@ -12,6 +12,7 @@ from actors.settings.credentials import Credentials, CredentialsError, load_cred
 from actors.settings.dirs import resolve_dirs, runtime_dir
 from actors.settings.model import Audio, LiveKit, Terminal
 from actors.settings.obstacles import obstacles
+from actors.settings.supervision import ProgramSettings
 
 pytestmark = pytest.mark.unit
 
@@ -188,3 +189,17 @@ def test_a_sound_file_must_be_there_and_be_sound(tmp_path: Path) -> None:
 def test_a_runtime_dir_must_leave_room_for_a_sockets_name() -> None:
     settings = _practice(terminal=Terminal(runtime_dir="/" + "x" * 100))
     assert "at most 107 bytes, this one 117" in _whats(settings, {})[0]
+
+
+def _program(**fields: object) -> Settings:
+    return _practice(programs={"p": ProgramSettings(**fields)})  # type: ignore[arg-type]
+
+
+def test_a_program_must_be_there_and_its_directory_too(tmp_path: Path) -> None:
+    assert _whats(_program(command=["sh", "-c", "true"]), {"PATH": "/bin"}) == []
+    (missing,) = _whats(_program(command=["no-such-program"]), {"PATH": "/bin"})
+    assert missing.startswith("there is no program no-such-program; install it")
+    own_path = {"PATH": str(tmp_path)}
+    assert len(_whats(_program(command=["sh"], environment=own_path), {"PATH": "/bin"})) == 1
+    (directory,) = _whats(_program(command=["/bin/sh"], directory=str(tmp_path / "no")), {})
+    assert "is no directory" in directory

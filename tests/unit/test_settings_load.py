@@ -293,3 +293,14 @@ def test_any_data_is_validated_without_an_accident(plain: dict[str, object]) -> 
     settings, findings = validate(plain)
     assert isinstance(settings, Settings)
     assert findings or Settings.from_plain(plain) == settings
+
+
+def test_a_programs_paths_count_from_the_file_and_its_name_is_looked_for(tmp_path: Path) -> None:
+    programs = _load(
+        tmp_path,
+        "[programs.a]\ncommand = ['./serve', './data']\ndirectory = 'www'\n"
+        "[programs.b]\ncommand = ['chromium', 'a/b']\n",
+    ).programs
+    assert programs["a"].command == [str(tmp_path / "serve"), "./data"]
+    assert programs["a"].directory == str(tmp_path / "www")
+    assert (programs["b"].command, programs["b"].directory) == (["chromium", "a/b"], "")
