@@ -54,13 +54,16 @@ class Birth:
     """Holds the environment, and so perhaps secrets: never shown."""
 
 
-def hold(modules: tuple[str, ...] = ()) -> None:
+def hold(modules: tuple[str, ...] = (), directory: Path | None = None) -> None:
     """Have a server running; the preload (half a second) goes on in the background. ``modules``:
-    what it imports beside the usual, if it is not running yet.
+    what it imports beside the usual, ``directory``: where its socket is, else in a new one below
+    /tmp; both if it is not running yet.
 
     Raises ``OSError``.
     """
     global _holders, _modules
+    if directory is not None:
+        multiprocess.process.current_process()._config["tempdir"] = str(directory)
     _modules = _modules if _holders else modules
     _CONTEXT.set_forkserver_preload(["supervisor.preload"])
     ensure()
@@ -139,6 +142,10 @@ def _in_child(body: Callable[..., None], *args: object) -> None:
 
 def _pickled(process: Any) -> bytes:
     buffer = io.BytesIO()
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # removed since: no reason to start nothing any more
+        os.chdir("/")
     multiprocess.context.set_spawning_popen(_Spawning())
     try:
         preparation = multiprocess.spawn.get_preparation_data(process.name)
@@ -189,10 +196,12 @@ def _stop() -> None:
         multiprocess.resource_tracker._resource_tracker._stop()
 
 
-def remove_address() -> None:
-    """Remove the server's socket, and its directory if it is left alone in it."""
+def remove_address(*, whole: bool = False) -> None:
+    """Remove the server's socket. ``whole``: and its directory, if that was made for it and nobody
+    else will, because the process that has made it was killed.
+    """
     if address := multiprocess.forkserver._forkserver._forkserver_address:
         with contextlib.suppress(OSError):
             Path(address).unlink()
-            if not multiprocess.process.current_process()._config.get("tempdir"):
-                Path(address).parent.rmdir()  # the supervisor has died, nobody else will
+            if whole and Path(address).parent.name.startswith("pymp-"):
+                Path(address).parent.rmdir()

@@ -54,7 +54,7 @@ class _LastWatch:
         """
         if os.getpid() == self.server and self._is_alone():
             self._end_all()
-            forks.remove_address()
+            forks.remove_address(whole=True)
             os._exit(0)
 
     def ending(self) -> None:

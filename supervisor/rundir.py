@@ -103,5 +103,6 @@ def _end_leftovers(holder: str) -> bool:
 
 
 def _unlink_sockets(path: Path) -> None:
-    for socket in path.glob("*.sock"):
-        socket.unlink(missing_ok=True)
+    for pattern in ("*.sock", "listener-*"):  # ours, and that of a fork server
+        for socket in path.glob(pattern):
+            socket.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from actors.messages import Failed, Message, Reloaded, Status
 from actors.runtime.bus import Bus
 from actors.settings import Settings, SettingsError
 
-from . import forks
+from . import family, forks
 from .control import Control
 from .rundir import RuntimeDir
 from .server_watch import ServerWatch
@@ -86,7 +86,9 @@ class Terminal:
         self._sink = self._given_sink or Sink(self._log_file)
         if self._given_sink is None:
             opened.callback(self._sink.close)
-        forks.hold(preloadable(self._specs))
+        # In a process of our own nothing is left below /tmp, whoever is killed.
+        directory = self._path if family.is_adopting() else None
+        forks.hold(preloadable(self._specs), directory)
         opened.callback(forks.let_go)
         self._server_watch = ServerWatch()
         opened.callback(self._server_watch.close)

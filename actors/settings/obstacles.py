@@ -10,7 +10,9 @@ from .model import Settings
 from .problems import Finding, printable
 
 _SOCKET_PATH = 107
-"""Bytes of a UNIX socket's path (unix(7)); ``supervisor.sock`` is our longest name."""
+"""Bytes of a UNIX socket's path (unix(7))."""
+_LONGEST_SOCKET = "listener-12345678"
+"""The fork server's; the next longest is ``supervisor.sock``."""
 
 
 def obstacles(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -62,7 +64,7 @@ def _sound(settings: Settings) -> Iterator[Finding]:
 
 
 def _sockets(settings: Settings) -> Iterator[Finding]:
-    longest = Path(settings.terminal.runtime_dir) / "supervisor.sock"
+    longest = Path(settings.terminal.runtime_dir) / _LONGEST_SOCKET
     if len(bytes(longest)) > _SOCKET_PATH:
         what = f"a socket's path has at most {_SOCKET_PATH} bytes, this one {len(bytes(longest))}"
         yield Finding(("terminal", "runtime_dir"), what, "choose a shorter one")

@@ -60,14 +60,17 @@ def test_what_a_child_has_started_ends_with_it(runtime_dir: Path, end: str) -> N
 
 def test_children_of_the_embedding_program_are_left_alone(runtime_dir: Path) -> None:
     async def scenario() -> None:
-        with subprocess.Popen(["sleep", "60"]) as own:
+        own = subprocess.Popen(["sleep", "600"])
+        try:
             async with stage(runtime_dir, puppet()) as on:
                 os.kill(forks.server_pid(), signal.SIGKILL)
                 pid = on.pid()
                 os.kill(pid, signal.SIGKILL)
                 await on.until_back(pid)
             assert own.poll() is None
+        finally:
             own.kill()
+            own.wait()
 
     asyncio.run(scenario())
 

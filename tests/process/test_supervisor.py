@@ -293,6 +293,23 @@ def test_without_descriptors_a_start_is_put_off_and_nobody_is_lost(runtime_dir: 
     asyncio.run(scenario())
 
 
+def test_a_working_directory_that_was_removed_keeps_nobody_from_coming_back(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet()) as on:
+            gone.rmdir()
+            pid = on.pid()
+            os.kill(pid, signal.SIGKILL)
+            await on.until_back(pid)
+
+    asyncio.run(scenario())
+
+
 @contextmanager
 def _few_descriptors(free: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

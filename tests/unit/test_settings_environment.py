@@ -188,7 +188,7 @@ def test_a_sound_file_must_be_there_and_be_sound(tmp_path: Path) -> None:
 
 def test_a_runtime_dir_must_leave_room_for_a_sockets_name() -> None:
     settings = _practice(terminal=Terminal(runtime_dir="/" + "x" * 100))
-    assert "at most 107 bytes, this one 117" in _whats(settings, {})[0]
+    assert "at most 107 bytes, this one 119" in _whats(settings, {})[0]
 
 
 def _program(**fields: object) -> Settings:
