@@ -222,10 +222,11 @@ class Chromium:
         await self.call("Input.insertText", text=text)
 
     async def press(self, key: str) -> None:
-        """One key, by its DOM name: ``Enter``, ``Tab``."""
+        """One key, by its DOM code: ``Enter``, ``Tab``, ``Space``."""
         codes = {"Enter": (13, "\r"), "Tab": (9, ""), "Space": (32, " ")}
-        code, text = codes[key]
-        common = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        number, text = codes[key]
+        name = " " if key == "Space" else key
+        common = {"key": name, "code": key, "windowsVirtualKeyCode": number}
         await self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 

@@ -107,7 +107,9 @@ class Terminal:
     async def page(self) -> AsyncIterator["Page"]:
         """An open page; ``snapshot`` is its first frame."""
         async with self.http.ws_connect(
-            self.url("/ws"), origin=self.url("").rstrip("/"), timeout=aiohttp.ClientWSTimeout(2, 2)
+            self.url("/ws"),
+            origin=self.url("").rstrip("/"),
+            timeout=aiohttp.ClientWSTimeout(DEADLINE_S, 2),
         ) as line:
             page = Page(line)
             page.snapshot = await page.next("snapshot")
@@ -358,6 +360,21 @@ def test_without_a_session_an_order_fails_and_the_page_stays(runtime_dir: Path) 
             terminal.session.state(OFF)
             await page.next("session")
             assert (await page.order("start", 2))["type"] == "ok"
+
+    asyncio.run(scenario())
+
+
+def test_an_order_waits_for_a_session_that_is_just_coming_back(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Terminal(runtime_dir) as terminal, terminal.page() as page:
+            await terminal.session.__aexit__(None, None, None)
+            await page.line.send_json({"type": "say", "id": 1, "text": "hello", "message": UUID})
+            await page.line.send_str("no order")
+            await page.next("error")  # so the one before is under way
+            await terminal.session.__aenter__()
+            answer = await page.next("ok")
+            assert answer["id"] == 1
+            assert await terminal.session.next_order() == Say("hello", UUID)
 
     asyncio.run(scenario())
 
