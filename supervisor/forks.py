@@ -66,6 +66,7 @@ def hold(modules: tuple[str, ...] = (), directory: Path | None = None) -> None:
         multiprocess.process.current_process()._config["tempdir"] = str(directory)
     _modules = _modules if _holders else modules
     _CONTEXT.set_forkserver_preload(["supervisor.preload"])
+    _do_without_tracker()
     ensure()
     _holders += 1
 
@@ -98,8 +99,7 @@ def kill_server() -> None:
 
 def own_helpers() -> set[int]:
     """Children of this process that are multiprocess's own."""
-    tracker = multiprocess.resource_tracker._resource_tracker._pid
-    return {pid for pid in (server_pid(), tracker) if pid}
+    return {server_pid()} - {0}
 
 
 def fork(name: str, body: Callable[..., None], *args: object, fds: tuple[int, ...]) -> Birth:
@@ -133,7 +133,7 @@ def _reserve(count: int) -> None:
 def _in_child(body: Callable[..., None], *args: object) -> None:
     server = multiprocess.forkserver._forkserver
     tracker = multiprocess.resource_tracker._resource_tracker
-    # Whoever holds these keeps the server and the tracker alive.
+    # Whoever holds the first keeps the server alive.
     for fd in (server._forkserver_alive_fd, tracker._fd):
         os.close(fd)
     server._forkserver_alive_fd = tracker._fd = None
@@ -180,7 +180,7 @@ def _surroundings() -> Iterator[None]:
 
 
 def _stop() -> None:
-    """End the server and multiprocess's resource tracker, and wait for both.
+    """End the server, and wait for its end.
 
     By SIGKILL: it has nothing to put in order, and would take its end for that of the supervisor.
     """
@@ -192,8 +192,19 @@ def _stop() -> None:
         os.close(server._forkserver_alive_fd)
         remove_address()
         server._forkserver_alive_fd = server._forkserver_pid = server._forkserver_address = None
-    with contextlib.suppress(ChildProcessError):
-        multiprocess.resource_tracker._resource_tracker._stop()
+    tracker = multiprocess.resource_tracker._resource_tracker
+    if tracker._fd is not None:
+        os.close(tracker._fd)
+        tracker._fd = None
+
+
+def _do_without_tracker() -> None:
+    """The tracker of multiprocess, of semaphores and shared memory that nobody uses here, would be
+    one more Python process: 11 MB. What it would be told goes nowhere.
+    """
+    tracker = multiprocess.resource_tracker._resource_tracker
+    if tracker._fd is None:
+        tracker._fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def remove_address(*, whole: bool = False) -> None:
