@@ -36,5 +36,31 @@ for _name in (*_WANTED, *os.environ.pop(forks.PRELOAD, "").split()):
     except Exception as error:  # the child that needs it says so; the others can do without
         sys.stderr.write(f"fork server: cannot preload {_name}: {error}\n")
 
+_OFTEN = 10
+"""From the eighth call on, CPython rewrites a function's code in place."""
+
+
+def _warm_up() -> None:
+    """Make here what is made at the first use; a child would make it again, on pages of its own:
+    half a MB and 2 ms a child.
+    """
+    import asyncio
+
+    from actors.messages import Heartbeat, Join, Ready, Welcome
+    from actors.messages.codec import decode, encode
+    from actors.settings import Settings
+
+    async def nothing() -> None:
+        asyncio.get_running_loop().call_later(0.0, lambda: None)
+        await asyncio.create_task(asyncio.sleep(0))
+
+    for _ in range(_OFTEN):
+        Settings.from_plain(Settings().to_plain())
+        for message in (Ready(1), Heartbeat(1, 0), Join(()), Welcome(1)):
+            decode(encode(message, kind="tell", sender="preload"))
+        asyncio.run(nothing())
+
+
+_warm_up()
 gc.collect()
 gc.freeze()
