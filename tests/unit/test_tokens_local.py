@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
+from livekit import api
 
 from actors.session.tokens import ConnectionDetails, TokenError, TokenRequest
 from actors.session.tokens.local import LIFETIME, LocalTokens
@@ -41,6 +42,23 @@ def test_it_is_signed_with_the_secret_for_the_room_and_the_identity() -> None:
         "canPublishData": True,
         "canUpdateOwnMetadata": True,
     }
+
+
+def test_livekits_own_library_reads_in_it_what_it_would_have_written() -> None:
+    request = TokenRequest("room-1", "t", "my-agent", "desk 4", "Platform 4", "m", {"floor": "2"})
+    ours = api.TokenVerifier(KEY, SECRET).verify(_fetch(request).token)
+    dispatch = api.RoomAgentDispatch(agent_name="my-agent", metadata="desk 4")
+    grants = api.VideoGrants(room_join=True, room="room-1", can_update_own_metadata=True)
+    theirs = (
+        api.AccessToken(KEY, SECRET)
+        .with_identity("t")
+        .with_name("Platform 4")
+        .with_metadata("m")
+        .with_attributes({"floor": "2"})
+        .with_grants(grants)
+        .with_room_config(api.RoomConfiguration(agents=[dispatch]))
+    )
+    assert ours == api.TokenVerifier(KEY, SECRET).verify(theirs.to_jwt())
 
 
 def test_another_secret_does_not_verify_it() -> None:
