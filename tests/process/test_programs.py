@@ -124,7 +124,9 @@ def test_it_gets_signals_as_any_program_does(runtime_dir: Path) -> None:
             masks = dict(
                 line.split(":\t") for line in status.splitlines() if line.startswith("Sig")
             )
-            assert int(masks["SigIgn"], 16) == 0
+            # Not 32 and 33, which the C library keeps for itself and lets nobody reset; a library
+            # of these tests' own process ignores one.
+            assert int(masks["SigIgn"], 16) & ~(0b11 << 31) == 0
             assert int(masks["SigBlk"], 16) == 0
             fds = {fd.name for fd in Path(f"/proc/{on.pid('program')}/fd").iterdir()}
             assert fds == {"0", "1", "2"}, "and nothing else is open"

@@ -177,21 +177,25 @@ def test_a_killed_supervisor_that_is_started_again_loses_only_what_nobody_record
         ]
 
 
+@pytest.mark.parametrize(("away_s", "blocks"), [(0.0, 450), (90.0, 860)])
 def test_a_server_that_comes_back_before_its_workers_costs_no_word(
-    stage: Stage, tmp_path: Path
+    stage: Stage, tmp_path: Path, away_s: float, blocks: int
 ) -> None:
-    """The room that is joined again gets no agent, so that another one has to be found."""
+    """The room that is joined again gets no agent, so that another one has to be found; what was
+    said meanwhile is on the tape, and it is one that hears it all.
+    """
     with (
         LiveKitServer(tmp_path) as server,
         AgentWorker(server, tmp_path, auto_gain=False) as worker,
     ):
         own = Stage(server, worker, stage.pulse)
-        with own.terminal(tmp_path) as terminal, _speech(own, terminal, blocks=450) as speech:
+        with own.terminal(tmp_path) as terminal, _speech(own, terminal, blocks) as speech:
             speech.goes_on_for(3.0)
             server.kill()
             worker.stop()
+            threading.Event().wait(away_s)
             server.start()
-            terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=60.0)
+            terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=120.0)
             worker.start()
             terminal.wait_until(lambda now: now["agent"]["state"] == "listening", deadline_s=120.0)
             before = set(speech.job.decode().blocks)
