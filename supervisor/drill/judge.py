@@ -5,7 +5,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from statistics import median
 
 from .coded_signal import BLOCK_MS, Heard
@@ -49,7 +48,8 @@ class Words:
     """Those that nobody could hear, because the microphone's process was being replaced."""
     repeated_ms: float
     in_order: bool
-    """As heard last: what a network has swallowed is said again, with all that followed it."""
+    """Leaving out repetitions: what a network has swallowed is said again, with all that followed
+    it, and what was under way at a kill may be heard twice."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +156,19 @@ def judge_words(
     excused = sum(math.ceil(gap / BLOCK_MS) for gap in gaps_ms)
     near = [block for block in missing if any(block in time for time in deaf)]
     unheard = tuple(near[:excused])
-    last_heard = dict.fromkeys(reversed(heard.blocks))
     return Words(
         said=said,
         lost=tuple(block for block in missing if block not in set(unheard)),
         unheard=unheard,
         repeated_ms=heard.repeated_ms,
-        in_order=all(later > earlier for later, earlier in pairwise(last_heard)),
+        in_order=_holds_in_order(heard.blocks),
     )
+
+
+def _holds_in_order(blocks: Sequence[int]) -> bool:
+    """All that was heard can be followed in its order, leaving out what was said a second time."""
+    further = iter(blocks)
+    return all(block in further for block in sorted(set(blocks)))  # goes on where it has stopped
 
 
 def _end(struck: Struck) -> float:

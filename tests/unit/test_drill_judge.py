@@ -84,6 +84,8 @@ def test_what_was_heard_after_the_end_counts_for_nothing():
         ([0, 1, 2, 3], True),
         ([0, 1, 1, 2, 3], True),
         ([0, 2, 3, 1, 2, 3], True),
+        ([0, 1, 2, 0, 1, 3], True),
+        ([1, 2, 0, 1, 3], False),
         ([0, 2, 3, 1], False),
         ([3, 0, 1, 2], False),
     ],
