@@ -1,13 +1,14 @@
 """The first steps of a process that the fork server has forked, on its way to be a child."""
 
 import os
+import pickle
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from actors.runtime import kin
-from actors.runtime.entry import run_child
+from actors.runtime.entry import prepare, run_child
 from actors.runtime.spec import ChildSpec
 
 EXIT_NO_PROGRAM = 127
@@ -36,21 +37,41 @@ class ProgramJob:
     """Empty: as it is."""
 
 
-def actor(spec: ChildSpec, output: int, first_word: int, heart: int) -> None:
-    """Be an actor. ``output``: descriptor that stands for standard output and error from now on;
-    ``first_word``: of a pipe to the supervisor; ``heart``: of :class:`actors.runtime.heart.Heart`.
-    """
-    _be_a_child(output)
-    os.set_inheritable(first_word, False)
-    run_child(spec, first_word, heart)
+Job = ChildSpec | ProgramJob
+"""What a process can be told to be."""
 
 
-def program(job: ProgramJob, output: int, first_word: int) -> NoReturn:
-    """Become a program. ``first_word``: descriptor of a pipe that gets the reason when it cannot be
-    run, and is closed without a word when it runs.
+def wait_for_job(supervisor_pid: int, output: int, first_word: int, heart: int, job: int) -> None:
+    """Be ready for whatever is needed next, and become it.
+
+    Args:
+        supervisor_pid: with whom it ends.
+        output: descriptor that stands for standard output and error from now on.
+        first_word: of a pipe to the supervisor.
+        heart: of :class:`actors.runtime.heart.Heart`.
+        job: of a pipe from the supervisor: a pickled :data:`Job`, then its end. Nothing: go.
+
     """
     _be_a_child(output)
-    os.set_inheritable(first_word, False)
+    for fd in (first_word, heart, job):
+        os.set_inheritable(fd, False)
+    prepared = prepare(supervisor_pid)
+    with open(job, "rb") as told:
+        what = told.read()
+    if not what:
+        os._exit(0)
+    found: Job = pickle.loads(what)  # noqa: S301  # from our own parent, as multiprocess does it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
+    if isinstance(found, ChildSpec):
+        run_child(found, first_word, heart, prepared)
+    else:
+        _program(found, first_word)
+
+
+def _program(job: ProgramJob, first_word: int) -> NoReturn:
+    """Become a program. ``first_word``: gets the reason when it cannot be run, and is closed
+    without a word when it runs.
+    """
     try:
         for number in _TO_DEFAULT:
             signal.signal(number, signal.SIG_DFL)
@@ -67,7 +88,6 @@ def _be_a_child(output: int) -> None:
     os.setsid()  # Ctrl-C and a hang-up are for the supervisor alone
     kin.become_subreaper()
     signal.signal(signal.SIGUSR2, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.close(output)

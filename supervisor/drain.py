@@ -23,7 +23,8 @@ class Drain:
     """
 
     def __init__(self, process: str, offer: Callable[[bytes], None]) -> None:
-        self._process = process
+        self.process = process
+        """Whose it is; a spare one finds out later."""
         self._offer = offer
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
@@ -57,7 +58,7 @@ class Drain:
         """Pass on what is within bounds; False when it is not."""
         if not self._budget.take(len(chunk), self._loop.time()):
             if not self._lost:
-                log.warning("output flood", extra={"actor": self._process})
+                log.warning("output flood", extra={"actor": self.process})
             self._lost += len(chunk)
             return False
         self._say_lost()
@@ -66,13 +67,13 @@ class Drain:
 
     def _say(self, lines: list[bytes]) -> None:
         for line in lines:
-            self._offer(as_log_line(self._process, line))
+            self._offer(as_log_line(self.process, line))
         if lines:
             self.last_line = lines[-1].decode(errors="backslashreplace").strip()
 
     def _say_lost(self) -> None:
         if self._lost:
-            log.warning("output lost", extra={"actor": self._process, "bytes": self._lost})
+            log.warning("output lost", extra={"actor": self.process, "bytes": self._lost})
             self._lost = 0
 
     def finish(self) -> None:

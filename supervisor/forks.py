@@ -13,7 +13,7 @@ import struct
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,8 @@ class Birth:
     """To be read from: the pid, then the exit code, each as :data:`SIGNED`; ends when the server
     does."""
     to_child: int
-    """To be written to, without blocking: ``payload``; then to be closed."""
-    payload: bytes = field(repr=False)
-    """Holds the environment, and so perhaps secrets: never shown."""
+    """To be written to, without blocking: what :func:`job` returns; then to be closed. The child
+    waits for it."""
 
 
 def hold(modules: tuple[str, ...] = (), directory: Path | None = None) -> None:
@@ -102,19 +101,25 @@ def own_helpers() -> set[int]:
     return {server_pid()} - {0}
 
 
-def fork(name: str, body: Callable[..., None], *args: object, fds: tuple[int, ...]) -> Birth:
-    """Ask for a process that calls ``body(*args, *fds)``, the descriptors being its copies.
+def fork(fds: tuple[int, ...]) -> Birth:
+    """Ask for a process that gets copies of the descriptors and waits for its job.
 
     Raises ``OSError`` when the server cannot be reached.
     """
     with _surroundings():
-        process = _CONTEXT.Process(target=_in_child, args=(body, *args), name=name)
-        payload = _pickled(process)
         _reserve(_DESCRIPTORS)
         told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
     os.set_blocking(told, False)
     os.set_blocking(to_child, False)
-    return Birth(told, to_child, payload)
+    return Birth(told, to_child)
+
+
+def job(name: str, body: Callable[..., None], *args: object) -> bytes:
+    """What makes a process that was asked for call ``body(*args, *fds)``. Holds what the arguments
+    do, secrets perhaps: never shown.
+    """
+    with _surroundings():
+        return _pickled(_CONTEXT.Process(target=_in_child, args=(body, *args), name=name))
 
 
 def _reserve(count: int) -> None:

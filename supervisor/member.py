@@ -12,10 +12,10 @@ from actors.runtime.host import DISPENSABLE, EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
 
 from . import server_watch
+from .birth import Birth
 from .child import Child
 from .deadline import Deadline, within
 from .death import Death, by_exit
-from .drain import Drain
 from .program import ProgramWork
 from .spec import ActorSpec, Spec
 from .work import ActorWork, Surroundings, Work, mark_of
@@ -41,18 +41,18 @@ class Member:
         self,
         spec: Spec,
         policy: Policy,
-        offer: Callable[[bytes], None],
+        take: Callable[[str], Birth],
         on_ready: Callable[["Member"], None],
         on_death: OnDeath,
         hung: Callable[[], None],
         safely: Callable[..., None],
     ) -> None:
-        """``offer`` takes its log lines; ``hung`` is called when the fork server does not answer;
-        ``safely`` calls something and sees to it when that raises.
+        """``take`` gives a process that waits for its job; ``hung`` is called when the fork server
+        does not answer; ``safely`` calls something and sees to it when that raises.
         """
         self.spec = spec
         self.policy = policy
-        self._offer = offer
+        self._take = take
         self._on_ready = on_ready
         self._on_death = on_death
         self._hung = hung
@@ -121,21 +121,19 @@ class Member:
         self._work = work = self._kind_of_work(surroundings)
         self._await_birth()
         mark = mark_of(self.name, self.incarnation)
-        output = None
         try:
-            output = Drain(self.name, self._offer)
-            self.child = Child(
-                self.name,
-                work.job(mark),
-                mark,
-                output,
-                lambda: self._safely(self._born),
-                lambda death: self._safely(self._dead, death),
-            )
+            birth = self._take(self.name)
         except OSError as error:  # the fork server has just died; or no memory, no descriptors
-            if output is not None:
-                output.finish()
             self._loop.call_soon(self._dead, Death("unborn", f"cannot fork: {error.strerror}"))
+            return
+        self.child = Child(
+            self.name,
+            work.job(mark),
+            mark,
+            birth,
+            lambda: self._safely(self._born),
+            lambda death: self._safely(self._dead, death),
+        )
 
     def _kind_of_work(self, surroundings: Surroundings) -> Work:
         if isinstance(self.spec, ActorSpec):

@@ -7,11 +7,13 @@ would otherwise write to every page that it shares with its siblings.
 import gc
 import importlib
 import os
+import signal
 import sys
 
 from supervisor import forks, last_watch
 
 last_watch.begin()
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor: spare ones inherit it
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool would make a thread before a fork
 
@@ -45,16 +47,25 @@ def _warm_up() -> None:
     half a MB and 2 ms a child.
     """
     import asyncio
+    import logging
 
     from actors.messages import Heartbeat, Join, Ready, Welcome
     from actors.messages.codec import decode, encode
+    from actors.runtime.logs import configure
     from actors.settings import Settings
 
     async def nothing() -> None:
         asyncio.get_running_loop().call_later(0.0, lambda: None)
         await asyncio.create_task(asyncio.sleep(0))
 
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    record = root.makeRecord("preload", logging.INFO, "", 0, "warm", (), None)
     for _ in range(_OFTEN):
+        configure("preload")
+        root.handlers[0].format(record)
+        root.handlers[:] = handlers
+        root.setLevel(level)
         Settings.from_plain(Settings().to_plain())
         for message in (Ready(1), Heartbeat(1, 0), Join(()), Welcome(1)):
             decode(encode(message, kind="tell", sender="preload"))

@@ -27,6 +27,7 @@ from .grouping import units_of
 from .lane import Lane
 from .member import Member
 from .reload import Changes, changes
+from .spare import Spare
 from .spec import Spec
 from .unit import Again, Phase, Quarantined, Start, Stop, Unit, Verdict, Wait
 from .watch import Watch, heartbeat_of
@@ -72,7 +73,7 @@ class Tree:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._offer = offer
+        self._spare = Spare(offer)
         self._escalate = escalate
         self._hung = hung
         self._chance = chance
@@ -102,7 +103,7 @@ class Tree:
         return Member(
             spec,
             self._settings.supervisor,
-            self._offer,
+            self._spare.take,
             self._on_ready,
             self._on_death,
             self._hung,
@@ -141,17 +142,24 @@ class Tree:
                 return
             self._launch(member)
             await member.settled.wait()
-            while member.state == "backing-off" and member.essential:
-                member.settled.clear()  # nothing of what comes after it could do without it
-                await member.settled.wait()
+            while member.state == "starting" or self._is_waited_for(member):
+                await member.settled.wait()  # it was started again before we had a turn
             if member.state == "failed" and not self._stopping:
                 raise _start_failed(member)
         self._starting_up = False
+
+    def _is_waited_for(self, member: Member) -> bool:
+        """Nothing of what comes after it could do without it."""
+        if member.state != "backing-off" or not member.essential:
+            return False
+        member.settled.clear()
+        return True
 
     async def stop(self) -> None:
         """Stop all in reverse order, each with its own deadline. A restart that is due is not."""
         self._stopping = True
         self._hold()
+        await self._spare.close()
         for member in reversed(self.members.values()):
             await member.end("terminal stopped")
         self._watch.close()

@@ -125,8 +125,8 @@ class Watch:
         self._running.clear()
 
     def _listen(self, member: Member) -> None:
-        heart = member.child.heart if member.child is not None else None
-        if heart is not None and self._pulses.beat(member.name, heart.last_beat):
+        child = member.child
+        if child is not None and self._pulses.beat(member.name, child.heart.last_beat):
             log.info("actor beats again", extra={"actor": member.name})
 
     # -- heartbeats ------------------------------------------------------------------------------

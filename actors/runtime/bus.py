@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import zmq
 
@@ -61,12 +61,26 @@ def endpoint(runtime_dir: Path, name: str) -> str:
     return f"ipc://{path}"
 
 
-class Bus:
-    """All ZeroMQ sockets of one process. Made and used in the thread of its event loop."""
+Context: TypeAlias = zmq.Context[zmq.Socket[bytes]]
+"""Of a bus; opaque to everybody else."""
 
-    def __init__(self, runtime_dir: Path) -> None:
+
+def new_context() -> Context:
+    """One whose threads run already."""
+    context = zmq.Context(io_threads=1)
+    context.socket(zmq.DEALER).close()  # with the first socket it starts them
+    return context
+
+
+class Bus:
+    """All ZeroMQ sockets of one process. Made and used in the thread of its event loop.
+
+    ``context``: taken over, and ended with the bus.
+    """
+
+    def __init__(self, runtime_dir: Path, context: Context | None = None) -> None:
         self.runtime_dir = runtime_dir
-        self._context = zmq.Context(io_threads=1)
+        self._context = context or zmq.Context(io_threads=1)
         self._lanes: list[Lane] = []
 
     def bind(self, pattern: Pattern, name: str, on_frame: OnFrame, *, queue: int = 1000) -> "Lane":

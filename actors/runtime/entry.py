@@ -9,8 +9,10 @@ import select
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 
 from . import kin
+from .bus import Context, new_context
 from .heart import Heart
 from .host import Host
 from .logs import configure
@@ -25,25 +27,43 @@ EXIT_ORPHANED = 4
 """Exit code of a child whose supervisor has died."""
 
 
-def run_child(spec: ChildSpec, first_word: int = -1, heart: int = -1) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """What every actor needs, made before it is known which one it is to be."""
+
+    loop: asyncio.AbstractEventLoop
+    context: Context
+
+
+def prepare(supervisor_pid: int) -> Prepared:
+    """The first half of :func:`run_child`: all that takes time and is the same for everyone."""
+    gc.unfreeze()
+    gc.freeze()  # what was inherited stays shared: a collection would write to each of its pages
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
+    _die_with(supervisor_pid)
+    return Prepared(asyncio.new_event_loop(), new_context())
+
+
+def run_child(
+    spec: ChildSpec, first_word: int = -1, heart: int = -1, prepared: Prepared | None = None
+) -> None:
     """Body of every child process; leaves by ``os._exit`` with the actor's exit code.
     ``first_word`` and ``heart``: descriptors from the supervisor, -1 for none.
 
     ``os._exit`` because a native library's ``atexit`` or a forgotten thread must not keep alive
     what has already stopped cleanly.
     """
-    gc.unfreeze()
-    gc.freeze()  # what was inherited stays shared: a collection would write to each of its pages
+    prepared = prepared or prepare(spec.supervisor_pid)
     if spec.environ is not None:
         os.environ.clear()
         os.environ.update(spec.environ)
     configure(spec.name, spec.settings.get("terminal", {}).get("log_level", "INFO"))
     _set_title(f"callpoint: {spec.name}")
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
-    _die_with(spec.supervisor_pid)
-    code = asyncio.run(_run(Host(spec, first_word, _heart(heart))))
+    host = Host(spec, first_word, _heart(heart), prepared.context)
+    with asyncio.Runner(loop_factory=lambda: prepared.loop) as runner:
+        code = runner.run(_run(host))
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
@@ -65,7 +85,7 @@ def _heart(fd: int) -> Heart | None:
 def _set_title(title: str) -> None:
     import setproctitle
 
-    setproctitle.setproctitle(title)
+    setproctitle.setproctitle(title)  # once: a second one erases the environment's mark in /proc
 
 
 def _die_with(supervisor_pid: int) -> None:

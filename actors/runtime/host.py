@@ -27,7 +27,7 @@ from actors.settings import Settings
 
 from .actor import Actor, Answer
 from .adopted import Adopted
-from .bus import Bus
+from .bus import Bus, Context
 from .corrupt import CorruptFrames
 from .errors import OrderFailed, StartError
 from .heart import Heart
@@ -59,10 +59,17 @@ class Stuck(Exception):
 class Host:
     """Runs one actor. Made in the child; :meth:`run` is the whole life of the process."""
 
-    def __init__(self, spec: ChildSpec, first_word: int = -1, heart: Heart | None = None) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        first_word: int = -1,
+        heart: Heart | None = None,
+        context: Context | None = None,
+    ) -> None:
         """``first_word``: descriptor of a pipe to the supervisor; -1: there is none. Without a
-        ``heart``, every heartbeat is a message.
+        ``heart``, every heartbeat is a message. ``context``: for the bus, else it makes its own.
         """
+        self._context = context
         self._first_word = first_word
         self._heart = heart
         self.name = spec.name
@@ -88,7 +95,7 @@ class Host:
     async def run(self) -> int:
         """Start, serve, drain, stop; returns the exit code. Never raises."""
         self._end = asyncio.get_running_loop().create_future()
-        self.bus = Bus(self.runtime_dir)
+        self.bus = Bus(self.runtime_dir, self._context)
         self._lane = self.bus.connect("dealer", SUPERVISOR, self._on_order, identity=self.name)
         self.post = Post(self.bus, self.name, self._on_envelope)
         self._actor: Actor | None = None
