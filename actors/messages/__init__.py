@@ -66,7 +66,7 @@ from .room import (
     Track,
     UplinkState,
 )
-from .routing import Custom, Done, Failed, Join, Welcome
+from .routing import Custom, Done, Failed, Join, Missed, Peer, Welcome
 from .session import (
     AgentError,
     AgentLife,
@@ -89,7 +89,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     Ready, StartFailed, Heartbeat, Stop, ActorUp, ActorDown,
     GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Reload, Reloaded,
     # routing
-    Join, Welcome, Done, Failed, Custom,
+    Join, Welcome, Peer, Missed, Done, Failed, Custom,
     # audio
     Follow, Captured, Spoken, Hush, StartRecording, RecordingStarted, StopRecording, SetMuted,
     AudioState, AudioLevel,
@@ -148,8 +148,10 @@ __all__ = [
     "MessageKind",
     "MessagePurged",
     "Messages",
+    "Missed",
     "Participant",
     "ParticipantKind",
+    "Peer",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
