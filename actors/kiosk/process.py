@@ -11,6 +11,7 @@ from actors.messages import (
     MessageChanged,
     MessagePurged,
     Messages,
+    MessagesRestored,
     SessionState,
 )
 from actors.runtime.actor import Actor
@@ -38,7 +39,14 @@ _PATIENCE_S = 1.5
 class Kiosk(Actor):
     """Shows every page what the session says, and asks the session for what a page wants."""
 
-    subscribes = (SessionState, AudioState, AudioLevel, MessageChanged, MessagePurged)
+    subscribes = (
+        SessionState,
+        AudioState,
+        AudioLevel,
+        MessageChanged,
+        MessagePurged,
+        MessagesRestored,
+    )
     essential = False
 
     async def on_start(self) -> None:
@@ -84,7 +92,9 @@ class Kiosk(Actor):
             # Its first word since it or we began, so that we are surely subscribed by now.
             self._session_is_new = False
             self._list_is_old.set()
-        if (frame := self._view.apply(message)) is not None:
+        if isinstance(message, MessagesRestored):
+            self._list_is_old.set()
+        elif (frame := self._view.apply(message)) is not None:
             self._site.broadcast(frame)
         return None
 

@@ -77,6 +77,8 @@ from .session import (
     ErrorKind,
     GetMessages,
     Messages,
+    MessagesRestored,
+    RestoreMessages,
     Said,
     Say,
     SessionError,
@@ -99,6 +101,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
+    RestoreMessages, MessagesRestored,
     # kiosk
     KioskState,
     # practice
@@ -148,6 +151,7 @@ __all__ = [
     "MessageKind",
     "MessagePurged",
     "Messages",
+    "MessagesRestored",
     "Missed",
     "Participant",
     "ParticipantKind",
@@ -168,6 +172,7 @@ __all__ = [
     "Reload",
     "Reloaded",
     "RestartActor",
+    "RestoreMessages",
     "RoomEnd",
     "RoomState",
     "Said",

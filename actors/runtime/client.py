@@ -1,7 +1,9 @@
 """A program that is not an actor, attached to a running terminal: commands, tests, your own."""
 
+import asyncio
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +12,7 @@ from typing import Self
 from actors.messages import Envelope, Message, Missed, Peer
 
 from .bus import Bus
-from .errors import OrderFailed
+from .errors import OrderFailed, Unreachable
 from .post import ROUTER, Post, runtime_socket_exists
 
 OnMessage = Callable[[Message, str], None]
@@ -18,6 +20,13 @@ OnMessage = Callable[[Message, str], None]
 
 OnPeer = Callable[[str, bool], None]
 """Called with the name of an actor that has died (False) or is back (True), in the loop."""
+
+
+PATIENCE_S = 5.0
+"""How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
+ANSWER_S = 15.0
+"""A start waits for the sound device, a message for the room."""
+_AGAIN_S = 0.1
 
 
 class NotRunning(OrderFailed):
@@ -83,6 +92,20 @@ class Client:
     async def ask(self, to: str, message: Message, timeout_s: float = 5.0) -> Message:
         """Send an order and wait for its answer. Raises as :meth:`Post.ask`."""
         return await self.post.ask(to, message, timeout_s)
+
+    async def insist(self, to: str, message: Message, timeout_s: float = ANSWER_S) -> Message:
+        """Ask, and ask again while there is nobody: an actor that crashed is back in a moment.
+
+        For what does no harm when it is done twice. Raises as :meth:`ask`.
+        """
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self.ask(to, message, timeout_s)
+            except Unreachable:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
 
     def _on_envelope(self, envelope: Envelope) -> None:
         match envelope.message:

@@ -25,7 +25,7 @@ from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from supervisor.terminal import Terminal
 
-from ..orders import SESSION, ask_patiently
+from ..orders import SESSION
 from .ending import Ending
 from .keys import LineEditor
 from .plan import Plan
@@ -100,7 +100,7 @@ class Talk:
         async with Client(
             self.plan.runtime_dir, subscribes=_WANTED, on_message=self._on_message
         ) as client:
-            await ask_patiently(client, SESSION, StartSession())
+            await client.insist(SESSION, StartSession())
             now, speech_s = self.clock(), self.plan.speech_s
             ending = Ending(
                 speech_ends=now + speech_s if speech_s and self.ends_with_speech else None,
@@ -180,7 +180,7 @@ class Talk:
 
     async def _say(self, client: Client, text: str) -> None:
         try:
-            await ask_patiently(client, SESSION, Say(text, str(uuid.uuid4())))
+            await client.insist(SESSION, Say(text, str(uuid.uuid4())))
         except OrderFailed as failed:
             self._draw([Line(ERROR, f"{failed.reason} {failed.remedy}".strip())])
 
