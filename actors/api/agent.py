@@ -53,7 +53,8 @@ class Agent:
         """Until it takes part.
 
         Raises :class:`AgentFailed` when it fails first (it may still come: wait again),
-        TimeoutError after ``timeout_s`` seconds, :class:`SessionClosed`.
+        :class:`SessionFailed` when no conversation is on because of an error, TimeoutError after
+        ``timeout_s`` seconds, :class:`SessionClosed`.
         """
         return _unless_failed(
             await self._wait(lambda a: a.is_connected or bool(a.error), timeout_s)

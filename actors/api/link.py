@@ -82,6 +82,13 @@ class Link:
         """Ask the session. Raises ``OrderFailed``."""
         return await self._client.insist(SESSION, message)
 
+    async def refresh(self) -> None:
+        """Ask for the list anew; returns when it is seen. Raises TimeoutError."""
+        self._has_list.clear()
+        self._is_old.set()
+        async with asyncio.timeout(OPEN_S):
+            await self._has_list.wait()
+
     def _on_message(self, message: Message, sender: str) -> None:
         match message:
             case AudioLevel() if sender == AUDIO:
@@ -123,4 +130,5 @@ class Link:
             wait = _AGAIN_S
             if isinstance(answer, Messages):
                 self._tell(self._view.take_list(answer.messages))
-                self._has_list.set()
+                if not self._is_old.is_set():  # else it was asked for before it got old again
+                    self._has_list.set()

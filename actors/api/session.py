@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 CONNECT_S = 30.0
 """A join that takes longer is given up by the terminal, which says so."""
 
+SETTLE_S = 1.0
+"""Between the answer to an order and its being seen: a turn or two of several loops."""
+
 
 class MessageSender(Protocol):
     """Sends what the user writes."""
@@ -345,17 +348,21 @@ class Session:
         """Microphone off: nothing is recorded. Raises as :meth:`end`."""
         await self.open()
         await self._order(SetMuted(True))
+        await self._settle(lambda now: now.is_muted)
 
     async def unmute(self) -> None:
         """Microphone on. Raises as :meth:`end`."""
         await self.open()
         await self._order(SetMuted(False))
+        await self._settle(lambda now: not now.is_muted)
 
     async def dismiss_error(self) -> None:
         """Clear :attr:`error`, never the agent's failure. Raises as :meth:`end`."""
         self._tell(self._view.clear_error())
         await self.open()
+        dismissed = self.error
         await self._order(DismissError())
+        await self._settle(lambda now: now.error is None or now.error != dismissed)
 
     async def restore_message_history(self, messages: Iterable[ReceivedMessage]) -> None:
         """Replace the whole list, for everybody: sorted by timestamp, of two with one id the last
@@ -364,6 +371,9 @@ class Session:
         await self.open()
         await self._order(RestoreMessages(tuple(to_chat(message) for message in messages)))
         self._tell(self._view.forget_own())
+        if self._link is not None:
+            with contextlib.suppress(TimeoutError):
+                await self._link.refresh()
 
     async def _order(self, message: Message) -> None:
         if self._link is None:
@@ -381,6 +391,11 @@ class Session:
                 raise SessionClosed from None
             raise OrderRefused("the terminal has ended", "start() starts another") from None
 
+    async def _settle(self, condition: Callable[[Snapshot], bool]) -> None:
+        """What was ordered is done: wait until it can be seen, unless somebody has undone it."""
+        with contextlib.suppress(TimeoutError):
+            await self._observers.until(condition, SETTLE_S)
+
     # -- waiting and watching --------------------------------------------------------------------
 
     async def wait_until_connected(self, timeout_s: float | None = None) -> None:
@@ -392,8 +407,7 @@ class Session:
         await self.open()
 
         def decided(now: Snapshot) -> bool:
-            is_off = now.connection_state == "disconnected"
-            return now.connection_state == "connected" or (is_off and now.error is not None)
+            return now.connection_state == "connected" or _has_failed(now)
 
         found = await self._observers.until(decided, timeout_s)
         if found.connection_state != "connected":
@@ -410,7 +424,13 @@ class Session:
     async def _wait_for_agent(
         self, until: Callable[[Agent], bool], timeout_s: float | None
     ) -> Agent:
-        found = await self._observers.until(lambda now: until(now.agent), timeout_s)
+        def decided(now: Snapshot) -> bool:
+            return until(now.agent) or _has_failed(now)
+
+        found = await self._observers.until(decided, timeout_s)
+        if not until(found.agent):
+            assert found.error is not None
+            raise SessionFailed(found.error.reason)
         return found.agent
 
     def changes(self, capacity: int = CAPACITY) -> Changes:
@@ -448,6 +468,11 @@ class Session:
         except Exception as failed:
             log.exception("receiver failed", extra={"receiver": type(receiver).__name__})
             self._tell(self._view.fail("receiver", type(failed).__name__))
+
+
+def _has_failed(now: Snapshot) -> bool:
+    """No conversation is on, and there is a reason for it."""
+    return now.connection_state == "disconnected" and now.error is not None
 
 
 class TextSender:
