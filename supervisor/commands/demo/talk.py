@@ -29,7 +29,7 @@ from ..orders import SESSION
 from .ending import Ending
 from .keys import LineEditor
 from .plan import Plan
-from .screen import Screen
+from .screen import Screen, meter
 from .story import ERROR, Line, Story, line_of
 
 _TICK_S = 0.2
@@ -37,8 +37,6 @@ _AGAIN_S = 2.0
 """So often the list of messages is asked for: what was said while the router was being restarted
 never came by itself."""
 _WANTED = (SessionState, MessageChanged, MessagePurged, AudioLevel, KioskState)
-_METER = " ▁▂▃▄▅▆▇█"
-_QUIET_DBFS = -60.0
 
 
 @dataclass
@@ -188,9 +186,3 @@ class Talk:
         order = asyncio.get_running_loop().create_task(work)
         self._orders.add(order)
         order.add_done_callback(self._orders.discard)
-
-
-def meter(dbfs: float) -> str:
-    """One character that is the higher, the louder it is."""
-    share = 1 - min(max(dbfs, _QUIET_DBFS), 0.0) / _QUIET_DBFS
-    return _METER[round(share * (len(_METER) - 1))]
