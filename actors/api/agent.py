@@ -60,7 +60,7 @@ class Agent:
             await self._wait(lambda a: a.is_connected or bool(a.error), timeout_s)
         )
 
-    async def wait_until_could_listen(self, timeout_s: float | None = None) -> "Agent":
+    async def wait_until_could_be_listening(self, timeout_s: float | None = None) -> "Agent":
         """Until what is said reaches it. Raises as :meth:`wait_until_connected`."""
         return _unless_failed(await self._wait(lambda a: a.can_listen or bool(a.error), timeout_s))
 
@@ -68,14 +68,14 @@ class Agent:
         """Until there is none, or it has failed. Raises TimeoutError and ``SessionClosed``."""
         return await self._wait(lambda a: a.is_finished, timeout_s)
 
-    async def wait_until_audio_track(self, timeout_s: float | None = None) -> Track:
+    async def wait_until_microphone(self, timeout_s: float | None = None) -> Track:
         """Until its voice is published. Raises as :meth:`wait_until_connected`."""
         found = await self._wait(lambda a: bool(a.audio_track or a.error), timeout_s)
         track = _unless_failed(found).audio_track
         assert track is not None
         return track
 
-    async def wait_until_avatar_video_track(self, timeout_s: float | None = None) -> Track:
+    async def wait_until_camera(self, timeout_s: float | None = None) -> Track:
         """Until its avatar's camera is published. Raises as :meth:`wait_until_connected`."""
         found = await self._wait(lambda a: bool(a.avatar_video_track or a.error), timeout_s)
         track = _unless_failed(found).avatar_video_track

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from actors.messages import ConnectionState, SessionError
 
 from .agent import Agent
+from .errors import SessionClosed
 from .message import ReceivedMessage, SentMessage
 from .options import SessionOptions, TokenSource
 from .session import Session
@@ -167,6 +168,9 @@ class BlockingSession:
         return self._session.changes()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise SessionClosed
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

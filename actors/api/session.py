@@ -301,8 +301,8 @@ class Session:
         when one is on.
 
         With pre-connect audio the recorder runs before anything is connected: wait in another task
-        with ``agent.wait_until_could_listen``. Trouble with network, tokens or microphone is not
-        raised but is :attr:`error`. Raises as :meth:`open`.
+        with ``agent.wait_until_could_be_listening``. Trouble with network, tokens or microphone is
+        not raised but is :attr:`error`. Raises as :meth:`open`.
         """
         await self.open()
         self._tell(self._view.clear_error())

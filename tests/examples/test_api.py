@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from actors import ReceivedMessage, Session, TokenSource
 from supervisor.commands.sounds import DEMO
 from tests.children import DEADLINE_S
-from tests.examples import creating, errors, messages, talking, view
+from tests.examples import creating, errors, messages, talking, ticket, view
+from tests.terminal import ROOT, Terminal
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -86,3 +90,27 @@ def test_the_view_is_drawn_and_ones_own_senders_and_receivers_run() -> None:
     lines = told.getvalue().splitlines()
     assert lines[0] == "State: Unknown"
     assert "to the log: a line" in lines
+
+
+def test_the_readmes_program_beside_a_terminal(tmp_path: Path) -> None:
+    code = Path(ticket.__file__).read_text().partition('"""\n\n')[2]
+    assert f"```python\n{code}```" in (ROOT / "README.md").read_text()
+    with Terminal(
+        tmp_path,
+        livekit={"backend": "practice"},
+        audio={"input": SPOKEN, "output": "none"},
+        kiosk={"enabled": False},
+    ) as terminal:
+        done = subprocess.run(
+            [sys.executable, str(ticket.__file__), str(terminal.runtime_dir)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=2 * DEADLINE_S,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "agent listening"
+    assert "user_input Two tickets, please" in lines
+    assert lines[-1].startswith("agent_transcript ")

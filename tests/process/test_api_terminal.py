@@ -17,6 +17,7 @@ from actors import (
     OptionsError,
     Refreshed,
     Session,
+    SessionClosed,
     SessionOptions,
     TerminalError,
     TokenSource,
@@ -275,6 +276,8 @@ def test_a_script_without_a_loop(terminal: Terminal) -> None:
         session.wait_until_disconnected(WAIT_S)
         assert not session.is_connected
     session.close()
+    with pytest.raises(SessionClosed):
+        session.send("too late")
     with pytest.raises(TerminalError), BlockingSession.attach("/nowhere"):
         pass
 
