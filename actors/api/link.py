@@ -7,17 +7,17 @@ from pathlib import Path
 
 from actors.messages import (
     AudioLevel,
-    GetMessages,
+    ChatMessage,
     Message,
     MessageChanged,
     MessagePurged,
-    Messages,
     MessagesRestored,
     Missed,
     SessionState,
 )
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
+from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
 
 from .snapshot import Change
@@ -26,9 +26,6 @@ from .view import View
 SESSION, AUDIO = "session", "audio"
 OPEN_S = 10.0
 """Until a terminal that runs has said how things stand: one that was just started is busy."""
-_AGAIN_S = 0.1
-_AGAIN_MAX_S = 2.0
-"""Between asking for the list and asking again, doubled each time."""
 
 
 class Link:
@@ -39,9 +36,9 @@ class Link:
     def __init__(self, runtime_dir: Path, view: View, tell: Callable[[Change], None]) -> None:
         self._view = view
         self._tell = tell
-        self._is_old = asyncio.Event()
-        self._is_old.set()
-        self._has_list, self._has_state = asyncio.Event(), asyncio.Event()
+        self._fetcher = Fetcher(self._ask_for_list, self._take_list)
+        self._fetcher.fetch()
+        self._has_state = asyncio.Event()
         self.input_dbfs = -120.0
         """RMS of the microphone; -120.0: nothing or silence."""
         self._client = Client(
@@ -56,10 +53,10 @@ class Link:
     async def open(self) -> None:
         """Raises ``NotRunning``, or ``NoAnswer`` when there is no session that answers."""
         await self._client.__aenter__()
-        self._keeping = asyncio.create_task(self._keep_list(), name="session-list")
+        self._keeping = asyncio.create_task(self._fetcher.run(), name="session-list")
         try:
             async with asyncio.timeout(OPEN_S):
-                await self._has_list.wait()
+                await self._fetcher.fetched()
                 await self._has_state.wait()
         except BaseException as error:
             await self.close()
@@ -84,19 +81,18 @@ class Link:
 
     async def refresh(self) -> None:
         """Ask for the list anew; returns when it is seen. Raises TimeoutError."""
-        self._has_list.clear()
-        self._is_old.set()
+        self._fetcher.fetch()
         async with asyncio.timeout(OPEN_S):
-            await self._has_list.wait()
+            await self._fetcher.fetched()
 
     def _on_message(self, message: Message, sender: str) -> None:
         match message:
             case AudioLevel() if sender == AUDIO:
                 self.input_dbfs = message.input_dbfs
             case Missed():
-                self._is_old.set()
+                self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:
-                self._is_old.set()
+                self._fetcher.fetch()
             case _ if sender == SESSION:
                 if (change := self._view.apply(message)) is not None:
                     self._tell(change)
@@ -107,28 +103,14 @@ class Link:
         if name not in (SESSION, ROUTER):
             return
         if up:
-            self._is_old.set()
+            self._fetcher.fetch()
         elif (change := self._view.detached()) is not None:
             self._tell(change)
 
-    async def _keep_list(self) -> None:
-        """Ask for all messages whenever facts may have passed us by."""
-        wait = _AGAIN_S
-        while True:
-            await self._is_old.wait()
-            # Only who is joined is sure to get what comes after the answer.
-            await self._client.post.joined()
-            self._is_old.clear()
-            self._view.expect_list()
-            try:
-                answer = await self._client.ask(SESSION, GetMessages())
-            except OrderFailed:
-                self._is_old.set()
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, _AGAIN_MAX_S)
-                continue
-            wait = _AGAIN_S
-            if isinstance(answer, Messages):
-                self._tell(self._view.take_list(answer.messages))
-                if not self._is_old.is_set():  # else it was asked for before it got old again
-                    self._has_list.set()
+    async def _ask_for_list(self, message: Message) -> Message:
+        await self._client.post.joined()
+        self._view.expect_list()
+        return await self._client.ask(SESSION, message)
+
+    def _take_list(self, messages: tuple[ChatMessage, ...]) -> None:
+        self._tell(self._view.take_list(messages))

@@ -45,6 +45,8 @@ class SessionOptions:
 
     room: str = ""
     """Name of the room; empty: a new one for each conversation."""
+    identity: str = ""
+    """Of this terminal in the room; empty: terminal-HOSTNAME."""
     pre_connect_audio: bool = True
     """Record from the first moment, and send the agent what was said before it came."""
     agent_connect_timeout: float | None = 20.0
@@ -72,6 +74,7 @@ def config_of(
             "agent_name": agent_name,
             "agent_metadata": agent_metadata,
             "room_name": options.room,
+            "identity": options.identity,
         },
         "session": {
             "start": "manual",

@@ -86,14 +86,18 @@ class Console:
         self._draw([Line("keys", f"{_HELP}  Ctrl-D ends")])
         following = loop.create_task(self._follow())
         typing = loop.create_task(self._type())
+        following.add_done_callback(lambda _: self._over.set())
         try:
             await self._over.wait()
             await asyncio.gather(*self._orders)
         finally:
             for task in (following, typing):
                 task.cancel()
-            await asyncio.gather(following, typing, return_exceptions=True)
+            ends = await asyncio.gather(following, typing, return_exceptions=True)
             self.screen.close()
+            for fault in ends:
+                if isinstance(fault, Exception):
+                    raise fault
 
     # -- from the terminal -----------------------------------------------------------------------
 

@@ -57,6 +57,14 @@ def short_dir() -> Iterator[Path]:
         yield Path(path)
 
 
+async def _takes_part(session: Session) -> None:
+    """Until the connection stands and the agent takes part, be it one that was called again."""
+    async with asyncio.timeout(WAIT_S):
+        async for now in session.snapshots():
+            if now.connection_state == "connected" and now.agent.is_connected:
+                return
+
+
 async def _family(runtime_dir: Path) -> set[int]:
     """Pids of a running terminal's supervisor and all that it has started."""
     status = await ask_supervisor(runtime_dir, GetStatus())
@@ -82,6 +90,22 @@ def test_a_terminal_of_its_own_ends_with_the_session(short_dir: Path) -> None:
                 assert other.connection_state == "connected"
             assert {pid for pid in family if kin.state_of(pid) in ("", "Z")} == set()
         await gone(*family)
+
+    asyncio.run(play())
+
+
+def test_its_history_outlives_it_where_a_directory_is_named_for_it(short_dir: Path) -> None:
+    async def play() -> None:
+        options = SessionOptions(
+            input=f"file:{DEMO}", output="none", state_dir=str(short_dir / "state")
+        )
+        for before in ([], ["of the first"]):
+            async with Session.with_agent("a", token_source=PRACTICE, options=options) as session:
+                written = [m.text for m in session.messages if m.kind == "user_input"]
+                assert written == before
+                await session.start()
+                await session.agent.wait_until_connected(WAIT_S)
+                assert await session.send("of the first") is not None
 
     asyncio.run(play())
 
@@ -224,8 +248,7 @@ def test_after_a_kill_of_any_process_the_session_goes_on(terminal: Terminal, nam
             sent = await session.send("meanwhile")  # an answer or an error, and no hang
             assert sent is not None or session.error is not None
             await asyncio.to_thread(terminal.wait_for_restart, name, pid)
-            await session.wait_until_connected(WAIT_S)
-            await session.agent.wait_until_connected(WAIT_S)
+            await _takes_part(session)
             while await session.send("after") is None:
                 assert session.error is not None
                 await session.wait_until_connected(WAIT_S)
@@ -238,6 +261,34 @@ def test_after_a_kill_of_any_process_the_session_goes_on(terminal: Terminal, nam
             async with Session.attach(terminal.runtime_dir) as fresh:
                 seen = {m.id: m for m in fresh.messages}
                 assert {id_: seen[id_] for id_ in listed} == listed
+
+    asyncio.run(play())
+
+
+def test_a_terminal_that_was_killed_whole_is_found_again_when_it_is_back(
+    terminal: Terminal,
+) -> None:
+    async def play() -> None:
+        async with Session.attach(terminal.runtime_dir) as session:
+            await session.start()
+            await session.agent.wait_until_connected(WAIT_S)
+            assert await session.send("before") is not None
+            changes = session.changes()
+            assert isinstance(await anext(changes), Refreshed)
+            await asyncio.to_thread(terminal.kill)
+            async with asyncio.timeout(WAIT_S):
+                async for _ in changes:
+                    if not session.is_attached:
+                        break
+            await asyncio.to_thread(terminal.start)
+            async with asyncio.timeout(WAIT_S):
+                async for change in changes:
+                    if isinstance(change, Refreshed) and change.snapshot.is_attached:
+                        break
+            await _takes_part(session)
+            assert await session.send("after") is not None
+            written = [m.text for m in session.messages if m.kind == "user_input"]
+            assert written == ["before", "after"]
 
     asyncio.run(play())
 

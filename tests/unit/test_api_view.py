@@ -175,14 +175,14 @@ def test_who_is_not_referred_to_any_more_is_forgotten() -> None:
 
 @pytest.mark.parametrize("timeout", [None, 7.5])
 def test_options_become_a_config(timeout: float | None) -> None:
-    options = SessionOptions(room="r", pre_connect_audio=False, agent_connect_timeout=timeout)
+    options = SessionOptions("r", "me", pre_connect_audio=False, agent_connect_timeout=timeout)
     config = config_of(options, TokenSource.endpoint("https://x/token"), "my-agent", "{}")
     settings = Settings.from_plain(config)
     assert settings.session.agent_connect_timeout == ("off" if timeout is None else timeout)
     assert not settings.session.pre_connect_audio
     assert settings.livekit.agent_name == "my-agent"
     assert settings.livekit.agent_metadata == "{}"
-    assert settings.livekit.room_name == "r"
+    assert (settings.livekit.room_name, settings.livekit.identity) == ("r", "me")
     assert settings.livekit.token_endpoint == "https://x/token"
     assert settings.livekit.backend == "livekit"
     assert settings.session.start == "manual"
