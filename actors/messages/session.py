@@ -99,4 +99,6 @@ class RestoreMessages(Message, tag="restore-messages", frozen=True):
 
 
 class MessagesRestored(Message, tag="messages-restored", frozen=True):
-    """The list was replaced: whoever keeps a copy asks for it anew."""
+    """The list was replaced, or something stands in it that is not its last: whoever keeps a copy
+    asks for it anew.
+    """

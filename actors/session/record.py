@@ -105,6 +105,8 @@ class Record:
         if message.is_final or is_new:
             self._is_written = self._outlet.remember()
         self._outlet.publish(MessageChanged(message))
+        if is_late and is_new:
+            self._outlet.publish(MessagesRestored())  # it is not the last of the list
         return self._receipt(message.id)
 
     def replace(self, messages: tuple[ChatMessage, ...], now: float) -> None:
@@ -200,6 +202,8 @@ class Record:
         self.transcripts.recall(page, (), identity)
         for message in new:
             self._outlet.publish(MessageChanged(message))
+        if new:
+            self._outlet.publish(MessagesRestored())  # they go before what is there
 
 
 def _merged(stored: Iterable[ChatMessage], ours: Iterable[ChatMessage]) -> list[ChatMessage]:

@@ -362,6 +362,31 @@ def test_a_restored_list_is_everybodys_and_outlives_the_session(runtime_dir: Pat
     _attached(runtime_dir, scenario)
 
 
+def test_what_history_tells_later_stands_before_what_came_since(runtime_dir: Path) -> None:
+    async def scenario(bench: Bench, session: Session) -> None:
+        await _talk(bench, session)
+        await session.send("first")
+        await bench.settled()
+        await bench.kill("history")
+        changes = session.changes()
+        await bench.restart()
+        await _until(
+            changes, lambda change: isinstance(change, Refreshed) and change.snapshot.is_attached
+        )
+        await session.send("second")
+        assert _texts(session.messages) == ["second"]  # there is nobody who knows the first
+        await bench.start("history")
+        await _until(
+            changes,
+            lambda change: (
+                isinstance(change, Refreshed)
+                and _texts(change.snapshot.messages) == ["first", "second"]
+            ),
+        )
+
+    _attached(runtime_dir, scenario)
+
+
 def test_a_list_that_is_none_is_refused(runtime_dir: Path) -> None:
     async def scenario(bench: Bench, session: Session) -> None:
         for wrong, why in (
