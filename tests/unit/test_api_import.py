@@ -99,23 +99,35 @@ asyncio.run(main())
 """
 
 
-def test_a_program_is_type_checked_strictly(tmp_path: Path) -> None:
-    """The one mistake in it is found: a message may not have been sent."""
-    program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM))
+def _mypy(tmp_path: Path, *programs: Path) -> list[str]:
+    """What mypy finds in programs of a user's, with nothing of our own config."""
     done = subprocess.run(
         [*(sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--no-error-summary"),
-         *("--cache-dir", str(tmp_path / "cache"), "--follow-imports", "silent", str(program))],
+         *("--cache-dir", str(tmp_path / "cache"), "--follow-imports", "silent"),
+         *map(str, programs)],
         cwd=ROOT,
         env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
     )  # fmt: skip
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_program_is_type_checked_strictly(tmp_path: Path) -> None:
+    """The one mistake in it is found: a message may not have been sent."""
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
     words = ("initializing", "idle", "listening", "thinking", "speaking")
     state = " | ".join([*(f"Literal['{word}']" for word in words), "None"])
-    told = [line.partition(": ")[2] for line in done.stdout.splitlines()]
-    assert told == [
+    assert [line.partition(": ")[2] for line in _mypy(tmp_path, program)] == [
         f'note: Revealed type is "{state}"',
         'error: Item "None" of "SentMessage | None" has no attribute "id"  [union-attr]',
-    ], done.stdout + done.stderr
+    ]
+
+
+def test_the_examples_are_type_checked_strictly(tmp_path: Path) -> None:
+    names = ("creating", "talking", "messages", "errors", "view", "ticket")
+    examples = [ROOT / "tests" / "examples" / f"{name}.py" for name in names]
+    assert _mypy(tmp_path, *examples) == []
