@@ -52,45 +52,53 @@ class Agent:
     async def wait_until_connected(self, timeout_s: float | None = None) -> "Agent":
         """Until it takes part.
 
-        Raises :class:`AgentFailed` when it fails first (it may still come: wait again),
-        :class:`SessionFailed` when no conversation is on because of an error, TimeoutError after
-        ``timeout_s`` seconds, :class:`SessionClosed`.
+        Raises :class:`AgentFailed` when it fails first (it may still come: wait again with
+        ``session.agent``, and that failure is not raised a second time), :class:`SessionFailed`
+        when no conversation is on because of an error, TimeoutError after ``timeout_s`` seconds,
+        :class:`SessionClosed`.
         """
-        return _unless_failed(
-            await self._wait(lambda a: a.is_connected or bool(a.error), timeout_s)
-        )
+        return await self._unless_failed(lambda agent: agent.is_connected, timeout_s)
 
     async def wait_until_could_be_listening(self, timeout_s: float | None = None) -> "Agent":
         """Until what is said reaches it. Raises as :meth:`wait_until_connected`."""
-        return _unless_failed(await self._wait(lambda a: a.can_listen or bool(a.error), timeout_s))
+        return await self._unless_failed(lambda agent: agent.can_listen, timeout_s)
 
     async def wait_until_finished(self, timeout_s: float | None = None) -> "Agent":
         """Until there is none, or it has failed. Raises TimeoutError and ``SessionClosed``."""
-        return await self._wait(lambda a: a.is_finished, timeout_s)
+        return await self._wait(lambda agent: agent.is_finished, timeout_s)
 
     async def wait_until_microphone(self, timeout_s: float | None = None) -> Track:
         """Until its voice is published. Raises as :meth:`wait_until_connected`."""
-        found = await self._wait(lambda a: bool(a.audio_track or a.error), timeout_s)
-        track = _unless_failed(found).audio_track
-        assert track is not None
-        return track
+        found = await self._unless_failed(lambda agent: agent.audio_track is not None, timeout_s)
+        assert found.audio_track is not None
+        return found.audio_track
 
     async def wait_until_camera(self, timeout_s: float | None = None) -> Track:
         """Until its avatar's camera is published. Raises as :meth:`wait_until_connected`."""
-        found = await self._wait(lambda a: bool(a.avatar_video_track or a.error), timeout_s)
-        track = _unless_failed(found).avatar_video_track
-        assert track is not None
-        return track
+        found = await self._unless_failed(
+            lambda agent: agent.avatar_video_track is not None, timeout_s
+        )
+        assert found.avatar_video_track is not None
+        return found.avatar_video_track
+
+    async def _unless_failed(
+        self, until: Callable[["Agent"], bool], timeout_s: float | None
+    ) -> "Agent":
+        known = self.error
+
+        def decided(agent: Agent) -> bool:
+            nonlocal known
+            known = known if agent.error == known else None
+            return until(agent) or (agent.error is not None and known is None)
+
+        found = await self._wait(decided, timeout_s)
+        if not until(found) and found.error is not None:
+            raise AgentFailed(found.error)
+        return found
 
 
 NO_AGENT = Agent()
 """Before anything is known."""
-
-
-def _unless_failed(agent: Agent) -> Agent:
-    if agent.error is not None:
-        raise AgentFailed(agent.error)
-    return agent
 
 
 def agent_of(view: AgentView, wait: Waiter = _nobody_waits) -> Agent:

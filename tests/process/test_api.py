@@ -300,9 +300,14 @@ def test_waiters_end_when_the_agent_fails_or_time_is_over(runtime_dir: Path) -> 
         assert failed.value.error == "timeout"
         assert session.agent.error == "timeout"
         assert (await session.agent.wait_until_finished(DEADLINE_S)).is_finished
+        again = asyncio.create_task(session.agent.wait_until_connected(DEADLINE_S))
+        await asyncio.sleep(0)
         bench.room.agent("listening")  # late, and welcome
-        await session._wait_for_agent(lambda agent: agent.is_connected, DEADLINE_S)
-        assert session.agent.error is None
+        assert (await again).error is None
+        bench.room.empty()
+        with pytest.raises(AgentFailed) as failed:
+            await session.agent.wait_until_camera(DEADLINE_S)
+        assert failed.value.error == "left"
 
     _attached(runtime_dir, scenario, session={"agent_connect_timeout": 0.1, "redispatch": False})
 
