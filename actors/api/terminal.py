@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.messages import GetStatus, Status
+from actors.runtime import kin
 from actors.runtime.control import ask_supervisor
 from actors.runtime.errors import OrderFailed
 from actors.settings.dirs import RUNTIME_DIR, STATE_DIR
@@ -28,6 +30,7 @@ START_S = 60.0
 STOP_S = 30.0
 """Until all actors have drained; then it is killed, and they end with it."""
 _LOOK_S = 0.05
+_PREFIX, _OWNER = "callpoint-own-", "owner"
 _TOLD = 2000
 """Characters of what it wrote last that an error quotes."""
 
@@ -95,7 +98,9 @@ class OwnTerminal:
 
     def _launch(self) -> Path:
         # mkdtemp makes it 0700; short, because a socket's path has at most 107 bytes.
-        self._directory = Path(tempfile.mkdtemp(prefix="callpoint-"))
+        _sweep(Path(tempfile.gettempdir()))
+        self._directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        (self._directory / _OWNER).write_text(kin.identity(os.getpid()))
         runtime_dir = self._given or self._directory / "run"
         config = self._directory / "terminal.yaml"
         config.write_text(json.dumps(self._config))  # YAML is a config's other language
@@ -180,3 +185,26 @@ class OwnTerminal:
         os.close(self._pidfd)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove what killed programs of this user have left, once their terminals are gone."""
+    for directory in temporary.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+                continue
+            owner = (directory / _OWNER).read_text()
+            if kin.identity(int(owner.partition(":")[0])) != owner and not _is_locked(directory):
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_locked(directory: Path) -> bool:
+    """A terminal still runs in it."""
+    try:
+        with (directory / "run" / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

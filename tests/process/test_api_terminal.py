@@ -159,6 +159,28 @@ def test_no_orphan_of_a_program_that_does_not_close(short_dir: Path, how: str) -
     asyncio.run(play())
 
 
+def test_what_a_killed_program_has_left_is_removed_by_the_next(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(short_dir))
+    dead, alive, foreign = (short_dir / f"callpoint-own-{name}" for name in ("d", "a", "f"))
+    for directory in (dead, alive, foreign):
+        (directory / "run").mkdir(parents=True)
+    program = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (dead / "owner").write_text(kin.identity(program.pid))
+    program.communicate(b"\n")
+    (alive / "owner").write_text(kin.identity(os.getpid()))
+
+    async def play() -> None:
+        missing = SessionOptions(input="file:/nowhere.wav", output="none")
+        async with Session.with_agent("a", token_source=PRACTICE, options=missing):
+            raise AssertionError("it cannot start")
+
+    with pytest.raises(TerminalError):
+        asyncio.run(play())
+    assert sorted(short_dir.iterdir()) == [alive, foreign]
+
+
 def _environ(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/environ").read_bytes()
