@@ -1,1 +1,97 @@
-"""All that runs inside a child process, and the public API."""
+"""callpoint for programs: LiveKit's Agent API, and the packages that run inside the processes.
+
+``from actors import Session`` loads what it names and no more: ZeroMQ when a session is opened,
+LiveKit's client never, because it runs in the terminal's own processes.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api.agent import Agent as Agent
+    from .api.blocking import BlockingSession as BlockingSession
+    from .api.errors import AgentFailed as AgentFailed
+    from .api.errors import CallpointError as CallpointError
+    from .api.errors import OptionsError as OptionsError
+    from .api.errors import OrderRefused as OrderRefused
+    from .api.errors import SessionClosed as SessionClosed
+    from .api.errors import SessionFailed as SessionFailed
+    from .api.errors import TerminalError as TerminalError
+    from .api.message import ReceivedMessage as ReceivedMessage
+    from .api.message import SentMessage as SentMessage
+    from .api.options import SessionOptions as SessionOptions
+    from .api.options import TokenSource as TokenSource
+    from .api.session import MessageReceiver as MessageReceiver
+    from .api.session import MessageSender as MessageSender
+    from .api.session import Session as Session
+    from .api.session import TextSender as TextSender
+    from .api.snapshot import Change as Change
+    from .api.snapshot import MessageChanged as MessageChanged
+    from .api.snapshot import MessagePurged as MessagePurged
+    from .api.snapshot import Refreshed as Refreshed
+    from .api.snapshot import Snapshot as Snapshot
+    from .api.snapshot import StateChanged as StateChanged
+
+_HOMES = {
+    "agent": ("Agent",),
+    "blocking": ("BlockingSession",),
+    "errors": (
+        "AgentFailed",
+        "CallpointError",
+        "OptionsError",
+        "OrderRefused",
+        "SessionClosed",
+        "SessionFailed",
+        "TerminalError",
+    ),
+    "message": ("ReceivedMessage", "SentMessage"),
+    "options": ("SessionOptions", "TokenSource"),
+    "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
+    "snapshot": (
+        "Change",
+        "MessageChanged",
+        "MessagePurged",
+        "Refreshed",
+        "Snapshot",
+        "StateChanged",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Agent",
+    "AgentFailed",
+    "BlockingSession",
+    "CallpointError",
+    "Change",
+    "MessageChanged",
+    "MessagePurged",
+    "MessageReceiver",
+    "MessageSender",
+    "OptionsError",
+    "OrderRefused",
+    "ReceivedMessage",
+    "Refreshed",
+    "SentMessage",
+    "Session",
+    "SessionClosed",
+    "SessionFailed",
+    "SessionOptions",
+    "Snapshot",
+    "StateChanged",
+    "TerminalError",
+    "TextSender",
+    "TokenSource",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".api.{_HOME[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from actors.runtime.logs import configure
@@ -27,9 +27,10 @@ def run(
     log_file: Path | None = None,
     specs: Sequence[Spec] | None = None,
     reread: Reread | None = None,
+    owner: int | None = None,
 ) -> int:
     """Run a terminal until SIGTERM, SIGINT or an order; returns one of :mod:`supervisor.exits`.
-    SIGHUP reads the config again.
+    SIGHUP reads the config again. ``owner``: pid of a process with whose end it ends too.
 
     An operator's mistake is told on standard error in a line or two, without a traceback.
     """
@@ -43,7 +44,7 @@ def run(
         settings, runtime_dir, sink=sink, specs=specs, reread=_with_log_level(reread)
     )
     try:
-        asyncio.run(_run(terminal))
+        asyncio.run(_run(terminal, owner))
     except AlreadyRunning as error:
         return _refuse(exits.ALREADY_RUNNING, error.reason, error.remedy)
     except RuntimeDirError as error:
@@ -80,7 +81,7 @@ def _with_log_level(reread: Reread | None) -> Reread | None:
     return read
 
 
-async def _run(terminal: Terminal) -> None:
+async def _run(terminal: Terminal, owner: int | None) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[object]] = set()
     attached = _has_a_terminal()
@@ -95,6 +96,7 @@ async def _run(terminal: Terminal) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, terminal.stopped.set)
+    owned = None if owner is None else _watch(owner, terminal.stopped.set)
     async with terminal:
         loop.add_signal_handler(signal.SIGHUP, hung_up)
         log.info("terminal running")
@@ -102,6 +104,26 @@ async def _run(terminal: Terminal) -> None:
         log.info("terminal stopping")
         for task in reloads:
             task.cancel()
+    if owned is not None:
+        loop.remove_reader(owned)
+        os.close(owned)
+
+
+def _watch(pid: int, ended: Callable[[], None]) -> int | None:
+    """Call ``ended`` when that process has; the descriptor to be closed afterwards."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        ended()
+        return None
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(pidfd)
+        ended()
+
+    loop.add_reader(pidfd, gone)
+    return pidfd
 
 
 def _has_a_terminal() -> bool:

@@ -228,7 +228,7 @@ class Bench:
         scripted = [each.post for each in (self.audio, self.room) if each.is_there]
         for post in (self.client.post, *scripted):
             post.peer_up(name) if up else post.peer_down(name)
-        for other in ("history", "session", "room"):
+        for other in ("router", "history", "session", "room"):
             if other != name and self.children.is_running(other):
                 word = ActorUp(name, 1) if up else ActorDown(name, 1, "signal SIGKILL")
                 self.children.send(other, word)

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from actors.runtime.errors import OrderFailed
+from actors.runtime.feed import Feed
 
-from .feed import Feed
 from .orders import Allowance, Order, WrongOrder, read_order
 from .wire import Accepted, Beat, Frame, Refused, encode
 
@@ -45,7 +45,7 @@ class Browser:
         self._socket = socket
         self._cut = cut
         self._carry_out = carry_out
-        self._feed = Feed()
+        self._feed = Feed[str]()
         self._news = asyncio.Event()
         self._ended: asyncio.Future[WSCloseCode] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -5,16 +5,17 @@ import asyncio
 from actors.messages import (
     AudioLevel,
     AudioState,
-    GetMessages,
+    ChatMessage,
     KioskState,
     Message,
     MessageChanged,
     MessagePurged,
-    Messages,
+    MessagesRestored,
     SessionState,
 )
 from actors.runtime.actor import Actor
 from actors.runtime.errors import OrderFailed, Unreachable
+from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
 
 from . import assets
@@ -26,10 +27,6 @@ from .view import View
 
 SESSION = "session"
 
-_ASK_AGAIN_S = 0.2
-_ASK_AGAIN_MAX_S = 5.0
-"""While the session does not answer; doubled each time."""
-
 _ORDER_AGAIN_S = 0.1
 _PATIENCE_S = 1.5
 """How long a page's order waits for a session that has just crashed."""
@@ -38,7 +35,14 @@ _PATIENCE_S = 1.5
 class Kiosk(Actor):
     """Shows every page what the session says, and asks the session for what a page wants."""
 
-    subscribes = (SessionState, AudioState, AudioLevel, MessageChanged, MessagePurged)
+    subscribes = (
+        SessionState,
+        AudioState,
+        AudioLevel,
+        MessageChanged,
+        MessagePurged,
+        MessagesRestored,
+    )
     essential = False
 
     async def on_start(self) -> None:
@@ -51,12 +55,12 @@ class Kiosk(Actor):
             carry_out=self._carry_out,
             count_changed=self._tell_state,
         )
-        self._list_is_old = asyncio.Event()
+        self._fetcher = Fetcher(self._ask_for_list, self._take_list)
         self._session_is_new = True
-        self._unanswered = self._address = ""
+        self._address = ""
         self._address = page_address(self.settings.kiosk.host, await self._listen())
         self._tell_state()
-        self.spawn(self._fetch_lists(), "fetch-lists")
+        self.spawn(self._fetcher.run(), "fetch-lists")
         self.log.info("page is served", extra={"address": self._address})
 
     async def _listen(self) -> int:
@@ -83,8 +87,10 @@ class Kiosk(Actor):
         if isinstance(message, SessionState) and self._session_is_new:
             # Its first word since it or we began, so that we are surely subscribed by now.
             self._session_is_new = False
-            self._list_is_old.set()
-        if (frame := self._view.apply(message)) is not None:
+            self._fetcher.fetch()
+        if isinstance(message, MessagesRestored):
+            self._fetcher.fetch()
+        elif (frame := self._view.apply(message)) is not None:
             self._site.broadcast(frame)
         return None
 
@@ -95,26 +101,14 @@ class Kiosk(Actor):
         if name in (SESSION, ROUTER):
             self._session_is_new = True
             if up:
-                self._list_is_old.set()
+                self._fetcher.fetch()
 
-    async def _fetch_lists(self) -> None:
-        """Ask the session for all its messages whenever facts may have passed us by."""
-        wait = _ASK_AGAIN_S
-        while True:
-            await self._list_is_old.wait()
-            self._list_is_old.clear()
-            self._view.expect_list()
-            try:
-                answer = await self.ask(SESSION, GetMessages())
-            except OrderFailed as failed:
-                self._unanswered = f"the session does not tell its messages: {failed.reason}"
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, _ASK_AGAIN_MAX_S)
-                self._list_is_old.set()
-                continue
-            wait, self._unanswered = _ASK_AGAIN_S, ""
-            if isinstance(answer, Messages):
-                self._site.broadcast(self._view.take_list(answer.messages))
+    async def _ask_for_list(self, message: Message) -> Message:
+        self._view.expect_list()
+        return await self.ask(SESSION, message)
+
+    def _take_list(self, messages: tuple[ChatMessage, ...]) -> None:
+        self._site.broadcast(self._view.take_list(messages))
 
     async def _carry_out(self, order: Order) -> None:
         """Ask again while there is nobody: a session that crashed is back in a moment, and no
@@ -137,7 +131,7 @@ class Kiosk(Actor):
 
     def health(self) -> str:
         """Whether the pages show what there is."""
-        return self._unanswered or "ok"
+        return self._fetcher.trouble or "ok"
 
     async def on_stop(self) -> None:
         """Send the pages away; they come back."""

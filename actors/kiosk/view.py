@@ -12,6 +12,7 @@ from actors.messages import (
     MessagePurged,
     SessionState,
 )
+from actors.runtime.mirror import Mirror
 
 from .wire import (
     AudioChanged,
@@ -46,8 +47,7 @@ class View:
         self._session: SessionShown | None = None
         self._audio: AudioShown | None = None
         self._down: dict[str, None] = {}
-        self._messages: dict[str, MessageShown] = {}
-        self._touched: set[str] = set()
+        self._messages = Mirror[MessageShown](MAX_MESSAGES)
 
     def snapshot(self) -> Snapshot:
         """For a page that has just connected."""
@@ -57,7 +57,7 @@ class View:
             session=self._session,
             audio=self._audio,
             down=tuple(self._down),
-            messages=tuple(self._messages.values()),
+            messages=self._messages.all(),
         )
 
     def apply(self, message: Message) -> Frame | None:
@@ -74,23 +74,13 @@ class View:
             case MessageChanged(message=said):
                 return self._changed(said)
             case MessagePurged(id=gone):
-                self._touched.add(gone)
-                return MessageWithdrawn(gone) if self._messages.pop(gone, None) else None
+                return MessageWithdrawn(gone) if self._messages.purge(gone) else None
             case _:
                 return None
 
     def _changed(self, said: ChatMessage) -> Frame | None:
-        self._touched.add(said.id)
         shown = message_shown(said)
-        if self._messages.get(said.id) == shown:
-            return None
-        self._messages[said.id] = shown
-        self._trim()
-        return MessageAppeared(shown)
-
-    def _trim(self) -> None:
-        while len(self._messages) > MAX_MESSAGES:
-            del self._messages[next(iter(self._messages))]
+        return MessageAppeared(shown) if self._messages.put(said.id, shown) else None
 
     def peer(self, name: str, *, up: bool) -> Frame | None:
         """An actor has died or is back."""
@@ -106,25 +96,11 @@ class View:
 
     def expect_list(self) -> None:
         """The session is being asked for its list; call before the question is sent."""
-        self._touched.clear()
+        self._messages.expect_list()
 
     def take_list(self, messages: Iterable[ChatMessage]) -> Snapshot:
-        """The session's answer: what has changed since it was asked is newer than it says.
-
-        Facts and the answer come one after the other, but are handled each in its own time: for
-        a message that was spoken of meanwhile, the last fact decides (or one still to come).
-        """
-        ours = self._messages
-        self._messages = {}
-        for said in messages:
-            if said.id not in self._touched:
-                self._messages[said.id] = message_shown(said)
-            elif said.id in ours:
-                self._messages[said.id] = ours[said.id]
-        for identity, shown in ours.items():
-            if identity in self._touched:
-                self._messages.setdefault(identity, shown)
-        self._trim()
+        """The session's answer, as :meth:`Mirror.take_list`."""
+        self._messages.take_list((said.id, message_shown(said)) for said in messages)
         return self.snapshot()
 
 

@@ -66,7 +66,7 @@ from .room import (
     Track,
     UplinkState,
 )
-from .routing import Custom, Done, Failed, Join, Welcome
+from .routing import Custom, Done, Failed, Join, Missed, Peer, Welcome
 from .session import (
     AgentError,
     AgentLife,
@@ -77,6 +77,8 @@ from .session import (
     ErrorKind,
     GetMessages,
     Messages,
+    MessagesRestored,
+    RestoreMessages,
     Said,
     Say,
     SessionError,
@@ -89,7 +91,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     Ready, StartFailed, Heartbeat, Stop, ActorUp, ActorDown,
     GetStatus, ActorStatus, Status, RestartActor, StopTerminal, Reload, Reloaded,
     # routing
-    Join, Welcome, Done, Failed, Custom,
+    Join, Welcome, Peer, Missed, Done, Failed, Custom,
     # audio
     Follow, Captured, Spoken, Hush, StartRecording, RecordingStarted, StopRecording, SetMuted,
     AudioState, AudioLevel,
@@ -99,6 +101,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
+    RestoreMessages, MessagesRestored,
     # kiosk
     KioskState,
     # practice
@@ -148,8 +151,11 @@ __all__ = [
     "MessageKind",
     "MessagePurged",
     "Messages",
+    "MessagesRestored",
+    "Missed",
     "Participant",
     "ParticipantKind",
+    "Peer",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
@@ -166,6 +172,7 @@ __all__ = [
     "Reload",
     "Reloaded",
     "RestartActor",
+    "RestoreMessages",
     "RoomEnd",
     "RoomState",
     "Said",

@@ -34,6 +34,23 @@ class Failed(Message, tag="failed", frozen=True):
     """What can be done about it, when that is known."""
 
 
+class Peer(Message, tag="peer", frozen=True):
+    """The router passes on what the supervisor tells every actor: to attached programs, which are
+    nobody's children.
+    """
+
+    name: str
+    """Of the actor."""
+    up: bool
+    """It is Ready (again), or has died."""
+
+
+class Missed(Message, tag="missed", frozen=True):
+    """The router to one of its peers: your queue was full, and facts have passed you by. Ask anew
+    for what you keep a copy of.
+    """
+
+
 class Custom(Message, tag="custom", frozen=True):
     """A message of an integrator's own actors: callpoint carries it and does not look inside."""
 

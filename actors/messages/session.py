@@ -88,3 +88,17 @@ class Messages(Message, tag="messages", frozen=True):
     """Answer to :class:`GetMessages`, in list order."""
 
     messages: tuple[ChatMessage, ...]
+
+
+class RestoreMessages(Message, tag="restore-messages", frozen=True):
+    """Ask to the session: these in place of its list. Sorted by timestamp; of two with one id the
+    last counts. Answered by Done or Failed.
+    """
+
+    messages: tuple[ChatMessage, ...]
+
+
+class MessagesRestored(Message, tag="messages-restored", frozen=True):
+    """The list was replaced, or something stands in it that is not its last: whoever keeps a copy
+    asks for it anew.
+    """

@@ -1,6 +1,8 @@
 """The router process: reads headers, forwards frames as they are."""
 
-from actors.messages import Failed, Header, Join, Kind, Message, Welcome
+import asyncio
+
+from actors.messages import Failed, Header, Join, Kind, Message, Missed, Peer, Welcome
 from actors.messages.codec import CorruptMessage, decode, decode_header, encode
 from actors.runtime.actor import Actor, new_epoch
 from actors.runtime.bus import Sent
@@ -8,6 +10,9 @@ from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.post import ROUTER
 
 from .routes import Routes
+
+_MISSED_AGAIN_S = 0.2
+"""Between attempts to tell a peer whose queue is full that it has missed something."""
 
 
 class Router(Actor):
@@ -21,6 +26,9 @@ class Router(Actor):
         self._epoch = new_epoch()
         self._routes = Routes()
         self.lost = 0
+        self._missing: set[str] = set()
+        """Peers that do not know yet that they have missed something."""
+        self._timer: asyncio.TimerHandle | None = None
         self._corrupt = CorruptFrames(ROUTER)
         self._lane = self.bus.bind("router", ROUTER, self._on_frame, queue=10_000)
 
@@ -35,6 +43,9 @@ class Router(Actor):
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt, peer)
             return
+        self._forward(header, frame)
+
+    def _forward(self, header: Header, frame: bytes) -> None:
         for name in self._routes.targets(header, frame):
             sent = self._lane.send(frame, to=name)
             if sent is not Sent.OK:
@@ -43,12 +54,38 @@ class Router(Actor):
     def _not_taken(self, header: Header, name: str, sent: Sent) -> None:
         if sent is Sent.UNREACHABLE:
             self._routes.leave(name)  # it joins again when it is back
+            self._missing.discard(name)
         if header.kind == "ask":
             self._say(
                 header.sender, Failed(sent.value, f"{name}: {sent.value}"), "reply", header.id
             )
         elif header.kind == "tell" or (header.kind == "fact" and sent is Sent.OVERLOADED):
             self.lost += 1
+        if header.kind in ("fact", "state") and sent is Sent.OVERLOADED:
+            self._missing.add(name)
+            self._tell_missed_later()
+
+    def _tell_missed_later(self) -> None:
+        if self._timer is None and self._missing:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_MISSED_AGAIN_S, self._tell_missed)
+
+    def _tell_missed(self) -> None:
+        """Until there is room in their queues: what comes after it is whole again."""
+        self._timer = None
+        missed = encode(Missed(), kind="tell", sender=ROUTER)
+        wanted = self._routes.subscribers(Missed.tag())
+        for name in list(self._missing):
+            if name not in wanted or self._lane.send(missed, to=name) is not Sent.OVERLOADED:
+                self._missing.discard(name)
+        self._tell_missed_later()
+
+    def on_peer(self, name: str, up: bool) -> None:
+        """Attached programs have no supervisor that would tell them."""
+        if not hasattr(self, "_lane"):
+            return  # not yet started: nobody can have joined
+        frame = encode(Peer(name, up), kind="fact", sender=ROUTER)
+        self._forward(decode_header(frame), frame)
 
     def _for_us(self, header: Header, message: Message) -> None:
         match message:

@@ -37,6 +37,10 @@ class Routes:
             if not names:
                 del self._subscribers[tag]
 
+    def subscribers(self, tag: str) -> tuple[str, ...]:
+        """Who wants it."""
+        return tuple(self._subscribers.get(tag, ()))
+
     def targets(self, header: Header, frame: bytes) -> list[str]:
         """The names that a frame goes to. A snapshot is kept for those who join later."""
         if header.kind not in _BROADCAST:

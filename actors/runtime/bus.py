@@ -7,6 +7,7 @@ each send (zmq's own rule: ``ZMQ_EVENTS`` may have changed during any call).
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,9 @@ from actors.messages.codec import MAX_FRAME_BYTES
 
 OnFrame = Callable[[bytes, bytes], None]
 """Called with the peer's identity (empty where there is only one peer) and the frame."""
+
+OnLink = Callable[[bool], None]
+"""Called with True when the peer of a lane is reached, and with False when it is gone."""
 
 _BURST = 64
 """Frames read before other work of the loop gets a turn: a flood must not starve a heartbeat."""
@@ -95,9 +99,15 @@ class Bus:
         *,
         identity: str = "",
         queue: int = 1000,
+        on_link: OnLink | None = None,
     ) -> "Lane":
-        """A lane to the process that has bound ``name``, now or later, again and again."""
-        return self._open(pattern, on_frame, connect=name, identity=identity, queue=queue)
+        """A lane to the process that has bound ``name``, now or later, again and again.
+
+        ``on_link``: for those whom nobody else tells that the process has died or is back.
+        """
+        return self._open(
+            pattern, on_frame, connect=name, identity=identity, queue=queue, on_link=on_link
+        )
 
     def _open(
         self,
@@ -108,6 +118,7 @@ class Bus:
         bind: str = "",
         connect: str = "",
         identity: str = "",
+        on_link: OnLink | None = None,
     ) -> "Lane":
         socket = self._context.socket(_TYPES[pattern])
         socket.setsockopt(zmq.LINGER, 0)
@@ -121,12 +132,15 @@ class Bus:
             socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         if identity:
             socket.setsockopt(zmq.IDENTITY, identity.encode())
+        watch = None if on_link is None else _watch(socket, on_link)
         if bind:
             socket.bind(endpoint(self.runtime_dir, bind))
         else:
             socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
             socket.connect(endpoint(self.runtime_dir, connect))
-        lane = Lane(socket, on_frame, addressed=pattern == "router", reads=pattern != "push")
+        lane = Lane(
+            socket, on_frame, addressed=pattern == "router", reads=pattern != "push", watch=watch
+        )
         self._lanes = [*(kept for kept in self._lanes if not kept.is_closed), lane]
         return lane
 
@@ -138,13 +152,30 @@ class Bus:
         self._context.term()
 
 
+def _watch(socket: "zmq.Socket[bytes]", on_link: OnLink) -> "Lane":
+    """The lane of a socket's monitor: two parts each, the first begins with the event's number."""
+    events = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+    def on_event(event: bytes, _address: bytes) -> None:
+        on_link(int.from_bytes(event[:2], sys.byteorder) == zmq.EVENT_HANDSHAKE_SUCCEEDED)
+
+    return Lane(socket.get_monitor_socket(events), on_event, addressed=True, reads=True)
+
+
 class Lane:
-    """One socket of a :class:`Bus`."""
+    """One socket of a :class:`Bus`. ``watch``: the lane of its monitor."""
 
     def __init__(
-        self, socket: "zmq.Socket[bytes]", on_frame: OnFrame, *, addressed: bool, reads: bool
+        self,
+        socket: "zmq.Socket[bytes]",
+        on_frame: OnFrame,
+        *,
+        addressed: bool,
+        reads: bool,
+        watch: "Lane | None" = None,
     ) -> None:
         self._socket = socket
+        self._watch = watch
         self._on_frame = on_frame
         self._addressed = addressed
         self._loop = asyncio.get_running_loop()
@@ -182,6 +213,9 @@ class Lane:
 
     def close(self, *, linger_ms: int = 0) -> None:
         """Close the socket; frames still queued have ``linger_ms`` to leave."""
+        if self._watch is not None and not self._watch.is_closed:
+            self._socket.disable_monitor()
+            self._watch.close()
         if self._reads:
             self._loop.remove_reader(self._fd)
         self._reads = False

@@ -1,20 +1,32 @@
 """A program that is not an actor, attached to a running terminal: commands, tests, your own."""
 
+import asyncio
 import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from actors.messages import Envelope, Message
+from actors.messages import Envelope, Message, Missed, Peer
 
 from .bus import Bus
-from .errors import OrderFailed
-from .post import Post, runtime_socket_exists
+from .errors import OrderFailed, Unreachable
+from .post import ROUTER, Post, runtime_socket_exists
 
 OnMessage = Callable[[Message, str], None]
 """Called with a message and the name of its sender, in the loop."""
+
+OnPeer = Callable[[str, bool], None]
+"""Called with the name of an actor that has died (False) or is back (True), in the loop."""
+
+
+PATIENCE_S = 5.0
+"""How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
+ANSWER_S = 15.0
+"""A start waits for the sound device, a message for the room."""
+_AGAIN_S = 0.1
 
 
 class NotRunning(OrderFailed):
@@ -31,8 +43,10 @@ class NotRunning(OrderFailed):
 class Client:
     """``async with Client(runtime_dir) as client: await client.ask("session", StartSession())``.
 
-    ``subscribes`` and ``on_message``: facts, states and levels to be called with. Entering raises
-    :class:`NotRunning`.
+    ``subscribes`` and ``on_message``: facts, states and levels to be called with, and
+    :class:`actors.messages.Missed` when some of them were lost because they were not read in time.
+    ``on_peer``: of the router too, without which nothing passes; whoever was joined is joined
+    again when it is back. Entering raises :class:`NotRunning`.
     """
 
     def __init__(
@@ -41,22 +55,29 @@ class Client:
         *,
         subscribes: tuple[type[Message], ...] = (),
         on_message: OnMessage = lambda _message, _sender: None,
+        on_peer: OnPeer = lambda _name, _up: None,
     ) -> None:
         self._runtime_dir = runtime_dir
         self._subscribes = subscribes
         self._on_message = on_message
+        self._on_peer = on_peer
+        self._router_is_gone = False
         self.name = f"client-{os.getpid()}-{random.SystemRandom().randrange(1 << 32):08x}"
 
     async def __aenter__(self) -> Self:
         if not runtime_socket_exists(self._runtime_dir):
             raise NotRunning(self._runtime_dir)
         self._bus = Bus(self._runtime_dir)
-        self.post = Post(self._bus, self.name, self._on_envelope)
+        self.post = Post(self._bus, self.name, self._on_envelope, on_link=self._on_link)
         try:
-            await self.post.join(tuple(kind.tag() for kind in self._subscribes), timeout_s=2.0)
+            wanted: tuple[type[Message], ...] = (*self._subscribes, Peer, Missed)
+            await self.post.join(tuple(kind.tag() for kind in wanted), timeout_s=2.0)
         except OrderFailed as cause:
             await self.__aexit__(None, None, None)
             raise NotRunning(self._runtime_dir) from cause
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -72,5 +93,38 @@ class Client:
         """Send an order and wait for its answer. Raises as :meth:`Post.ask`."""
         return await self.post.ask(to, message, timeout_s)
 
+    async def insist(self, to: str, message: Message, timeout_s: float = ANSWER_S) -> Message:
+        """Ask, and ask again while there is nobody: an actor that crashed is back in a moment.
+
+        For what does no harm when it is done twice. Raises as :meth:`ask`.
+        """
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await self.ask(to, message, timeout_s)
+            except Unreachable:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+
     def _on_envelope(self, envelope: Envelope) -> None:
-        self._on_message(envelope.message, envelope.sender)
+        match envelope.message:
+            case Peer(name=name, up=up) if envelope.sender == ROUTER:
+                self._peer(name, up=up)
+            case Peer() | Missed() if envelope.sender != ROUTER:
+                pass  # nobody else may say so
+            case Missed() as missed:
+                self.post.rejoin()  # brings the snapshots
+                self._on_message(missed, ROUTER)
+            case message:
+                self._on_message(message, envelope.sender)
+
+    def _on_link(self, up: bool) -> None:
+        """The first connection is the one that we have just joined through."""
+        if up == self._router_is_gone:
+            self._router_is_gone = not up
+            self._peer(ROUTER, up=up)
+
+    def _peer(self, name: str, *, up: bool) -> None:
+        (self.post.peer_up if up else self.post.peer_down)(name)
+        self._on_peer(name, up)

@@ -14,7 +14,7 @@ from pathlib import Path
 from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Welcome
 from actors.messages.codec import CorruptMessage, decode, encode
 
-from .bus import Bus
+from .bus import Bus, OnLink
 from .corrupt import CorruptFrames
 from .errors import NoAnswer, OrderFailed, Overloaded, Unreachable
 from .outbox import Outbox
@@ -34,13 +34,16 @@ class Post:
     """Send and receive through the router under one name.
 
     ``on_envelope`` gets every message that is not an answer, in order of arrival, in the loop.
+    ``on_link``: as of :meth:`Bus.connect`, for the router.
     """
 
-    def __init__(self, bus: Bus, name: str, on_envelope: OnEnvelope) -> None:
+    def __init__(
+        self, bus: Bus, name: str, on_envelope: OnEnvelope, *, on_link: OnLink | None = None
+    ) -> None:
         self.name = name
         self._on_envelope = on_envelope
         self._loop = asyncio.get_running_loop()
-        self._lane = bus.connect("dealer", ROUTER, self._on_frame, identity=name)
+        self._lane = bus.connect("dealer", ROUTER, self._on_frame, identity=name, on_link=on_link)
         # Names live longer than processes: an answer to our former self must not be one to us.
         first = random.SystemRandom().randrange(1, 2**52)
         self._outbox = Outbox(after=first)
@@ -70,6 +73,10 @@ class Post:
             await asyncio.wait_for(self._welcome.wait(), timeout_s)
         except TimeoutError:
             raise Unreachable(ROUTER) from None
+
+    async def joined(self) -> None:
+        """Wait until the router knows of us: at once, unless it is just being restarted."""
+        await self._welcome.wait()
 
     def rejoin(self) -> None:
         """Join again: the router is said to have been restarted."""

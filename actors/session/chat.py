@@ -21,14 +21,12 @@ from actors.runtime.errors import OrderFailed, Overloaded, Unreachable
 
 from .effects import Effect
 from .machine import Machine
-from .record import Record
+from .record import MAX_ID, Record
 
 ROOM = "room"
 ROOM_S = 12.0
 """Longer than the room tries to send, so that what it has said in the end is known."""
 MAX_CHARACTERS = 64 * 1024
-MAX_ID = 128
-"""Characters."""
 PATIENCE_S = 5.0
 """For a connection that is being made (again): a room that was killed is back in a tenth of it."""
 SEND_S = 15.0

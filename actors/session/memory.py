@@ -21,6 +21,14 @@ MAX_BYTES = 64 * 1024 * 1024
 """A file that is longer is not ours."""
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """A list that somebody has put in place of what there was."""
+
+    at: float
+    """Unix seconds: what was said later belongs to the list too."""
+    ids: frozenset[str]
+
+
 class Memory(msgspec.Struct, frozen=True):
     """The session at one moment."""
 
@@ -42,6 +50,8 @@ class Memory(msgspec.Struct, frozen=True):
     """Messages that history may not have, in order."""
     unfinished: tuple[Segment, ...] = ()
     """Transcripts in the making."""
+    restored: Restored | None = None
+    """The list is not the newest that history has, but this and what came since."""
 
 
 def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memory:
@@ -54,7 +64,7 @@ def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memo
     age_s = now - memory.alive_at
     if memory.boot == boot and 0.0 <= age_s <= within_s:
         return memory
-    return Memory(boot=boot, alive_at=now, owed=memory.owed)
+    return Memory(boot=boot, alive_at=now, owed=memory.owed, restored=memory.restored)
 
 
 class MemoryFile:

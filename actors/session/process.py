@@ -15,6 +15,7 @@ from actors.messages import (
     GetMessages,
     Message,
     Messages,
+    RestoreMessages,
     RoomState,
     Say,
     SessionState,
@@ -114,6 +115,8 @@ class SessionActor(Actor):
                 self.do([])
             case GetMessages():
                 return Messages(self._record.list.newest(MAX_ANSWER_BYTES))
+            case RestoreMessages(messages=messages):
+                self._record.replace(messages, time.time())
             case RoomState():
                 self._room_changed(message)
             case AudioState():
@@ -266,6 +269,7 @@ class SessionActor(Actor):
             boot_start=self._boot.is_wanted,
             sending=self._chat.sending,
             owed=self._record.owed,
+            restored=self._record.restored,
             unfinished=transcripts.unfinished if is_on else transcripts.open,
         )
 

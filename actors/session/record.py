@@ -1,6 +1,7 @@
 """What was said: the list, the transcripts in the making, and what history is owed."""
 
 import asyncio
+import math
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
 
@@ -11,14 +12,15 @@ from actors.messages import (
     Message,
     MessageChanged,
     MessagePurged,
+    MessagesRestored,
     StoreMessage,
     TextStream,
 )
 from actors.runtime.actor import Answer
 from actors.runtime.errors import OrderFailed
 
-from .memory import Memory
-from .messages import MessageList
+from .memory import Memory, Restored
+from .messages import KEPT, MessageList
 from .transcripts import SEGMENT, Transcripts
 
 HISTORY = "history"
@@ -26,6 +28,8 @@ RESTORED = 1000
 """Messages of the last conversations in the list of a new process; history's largest page."""
 RESTORE_S = 2.0
 """A history that is there answers in a few milliseconds."""
+MAX_ID = 128
+"""Characters."""
 MAX_OWED = 2000
 """Messages that history has not yet: hours of talk while it is down. Beyond, transcripts stay with
 the room, and nothing more is sent.
@@ -67,6 +71,8 @@ class Record:
         self.transcripts = Transcripts()
         self._owed: dict[str, tuple[ChatMessage, asyncio.Future[None]]] = {}
         self._is_written = True
+        self.restored: Restored | None = None
+        """The list that has taken the place of history's, if there is one."""
 
     @property
     def owed(self) -> tuple[ChatMessage, ...]:
@@ -80,6 +86,7 @@ class Record:
 
     async def restore(self, memory: Memory) -> None:
         """Go on where a process before this one has ended, whichever conversation that was in."""
+        self.restored = memory.restored
         page = await self._page()
         open_ = (segment.message for segment in memory.unfinished if segment.is_open)
         self.list.restore(_merged(page or (), (*memory.owed, *open_)))
@@ -98,7 +105,26 @@ class Record:
         if message.is_final or is_new:
             self._is_written = self._outlet.remember()
         self._outlet.publish(MessageChanged(message))
+        if is_late and is_new:
+            self._outlet.publish(MessagesRestored())  # it is not the last of the list
         return self._receipt(message.id)
+
+    def replace(self, messages: tuple[ChatMessage, ...], now: float) -> None:
+        """These in place of the list; ``now``: Unix seconds. History keeps them too.
+
+        Raises ``OrderFailed``.
+        """
+        _check(messages)
+        if len(self._owed) + len(messages) > MAX_OWED:
+            raise OrderFailed("overloaded", "history has not stored what it already owes")
+        before = {message.id for message in self.list.all()}
+        self.list.restore(messages)
+        for message in self.list.all():
+            if message.is_final and message.id not in before:
+                self._owe(message)
+        self.restored = Restored(now, frozenset(message.id for message in self.list.all()))
+        self._is_written = self._outlet.remember()
+        self._outlet.publish(MessagesRestored())
 
     def fold(self, stream: TextStream, *, is_own: bool, has_interims: bool) -> tuple[Answer, bool]:
         """A stream's state; the answer to whom it came from, and whether it was news.
@@ -161,7 +187,9 @@ class Record:
             page = await self._outlet.ask(HISTORY, ListHistory(RESTORED), RESTORE_S)
         except OrderFailed:
             return None
-        return page.messages if isinstance(page, HistoryPage) else None
+        if not isinstance(page, HistoryPage):
+            return None
+        return tuple(message for message in page.messages if _belongs(message, self.restored))
 
     async def _restore_later(self, identity: str) -> None:
         """History was not there: what it has goes before what came since."""
@@ -174,6 +202,8 @@ class Record:
         self.transcripts.recall(page, (), identity)
         for message in new:
             self._outlet.publish(MessageChanged(message))
+        if new:
+            self._outlet.publish(MessagesRestored())  # they go before what is there
 
 
 def _merged(stored: Iterable[ChatMessage], ours: Iterable[ChatMessage]) -> list[ChatMessage]:
@@ -183,3 +213,17 @@ def _merged(stored: Iterable[ChatMessage], ours: Iterable[ChatMessage]) -> list[
         if message.is_final or message.id not in merged or not merged[message.id].is_final:
             merged[message.id] = message
     return list(merged.values())
+
+
+def _belongs(message: ChatMessage, restored: Restored | None) -> bool:
+    """Whether what history has is in the list, one having been put in place of it."""
+    return restored is None or message.timestamp >= restored.at or message.id in restored.ids
+
+
+def _check(messages: tuple[ChatMessage, ...]) -> None:
+    if len(messages) > KEPT:
+        raise OrderFailed("invalid", f"a list has at most {KEPT} messages", "restore the newest")
+    if any(not message.id or len(message.id) > MAX_ID for message in messages):
+        raise OrderFailed("invalid", f"a message's id has 1 to {MAX_ID} characters")
+    if any(not math.isfinite(message.timestamp) for message in messages):
+        raise OrderFailed("invalid", "a message's timestamp must be a time")

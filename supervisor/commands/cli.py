@@ -11,6 +11,7 @@ from .failures import told_to_the_operator
 _COMMANDS = {
     "run": "run",
     "demo": "demo.command",
+    "console": "console",
     "check": "check",
     "status": "status",
     "start": "orders",

@@ -1,7 +1,6 @@
 """``callpoint start``, ``end``, ``say``, ``mute``, ``unmute``: orders to the session."""
 
 import asyncio
-import time
 import uuid
 from pathlib import Path
 
@@ -9,17 +8,11 @@ import click
 
 from actors.messages import EndSession, Message, Said, Say, SetMuted, StartSession
 from actors.runtime.client import Client
-from actors.runtime.errors import Unreachable
 
 from .failures import EXPLAINED, exit_codes
 from .options import with_runtime_dir
 
 SESSION = "session"
-_PATIENCE_S = 5.0
-"""How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
-_AGAIN_S = 0.1
-_ANSWER_S = 15.0
-"""A start waits for the sound device, a message for the room."""
 
 _CODES = exit_codes(EXPLAINED)
 
@@ -27,22 +20,7 @@ _CODES = exit_codes(EXPLAINED)
 async def order(runtime_dir: Path, to: str, message: Message) -> Message:
     """Ask an actor of a running terminal. Raises ``OrderFailed``, ``NotRunning`` among them."""
     async with Client(runtime_dir) as client:
-        return await ask_patiently(client, to, message)
-
-
-async def ask_patiently(client: Client, to: str, message: Message) -> Message:
-    """Ask, and ask again while there is nobody: an actor that crashed is back in a moment.
-
-    Raises ``OrderFailed``.
-    """
-    give_up = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return await client.ask(to, message, _ANSWER_S)
-        except Unreachable:
-            if time.monotonic() > give_up:
-                raise
-        await asyncio.sleep(_AGAIN_S)
+        return await client.insist(to, message)
 
 
 @click.command(epilog=_CODES)

@@ -17,8 +17,11 @@ from .failures import exit_codes
     metavar="DIR",
     help="For sockets and the tape. Else CALLPOINT_RUNTIME_DIR, else as the config says.",
 )
+@click.option(
+    "--owner", type=click.IntRange(min=1), metavar="PID", help="End when this process has ended."
+)
 @click.option("--log-file", type=click.Path(path_type=Path), help="Instead of standard error.")
-def run(config: Path, runtime_dir: str | None, log_file: Path | None) -> None:
+def run(config: Path, runtime_dir: str | None, owner: int | None, log_file: Path | None) -> None:
     """Run the terminal that CONFIG describes, in the foreground, until SIGTERM or Ctrl-C.
 
     Log lines (JSON) go to standard error. SIGHUP does what callpoint reload does. LIVEKIT_URL,
@@ -48,5 +51,5 @@ def run(config: Path, runtime_dir: str | None, log_file: Path | None) -> None:
 
     where = Path(settings.terminal.runtime_dir)
     raise SystemExit(
-        run_terminal(settings, where, log_file=log_file, reread=lambda: read(settings))
+        run_terminal(settings, where, log_file=log_file, reread=lambda: read(settings), owner=owner)
     )

@@ -1,23 +1,18 @@
 """The demo as a whole: every process of a terminal, talked to by a file and by a keyboard."""
 
 import os
-import pty
 import re
-import select
-import signal
 import subprocess
 import sys
 import tempfile
-import termios
-import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.children import DEADLINE_S
+from tests.keyboard import Keyboard
 
 pytestmark = pytest.mark.process
 
@@ -94,57 +89,9 @@ def test_a_temporary_directory_too_long_for_sockets_is_told(directory: Path) -> 
     assert done.stderr.startswith("callpoint: a socket's path has at most 107 bytes")
 
 
-class Keyboard:
-    """A demo in a terminal: types, and waits for what appears."""
-
-    def __init__(self, directory: Path, *args: str) -> None:
-        self._main, self._terminal = pty.openpty()
-        self.before = termios.tcgetattr(self._terminal)
-        self._process = subprocess.Popen(
-            _demo(*args),
-            cwd=ROOT,
-            env=_environ(directory),
-            stdin=self._terminal,
-            stdout=self._terminal,
-            stderr=self._terminal,
-            start_new_session=True,
-        )
-        self.shown = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._main)
-        os.close(self._terminal)
-
-    def waits_for(self, pattern: str) -> None:
-        """Until it has appeared since the last time."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not (found := re.search(pattern, self.shown)):
-            assert time.monotonic() < deadline, f"no {pattern!r} in {self.shown!r}"
-            if select.select([self._main], [], [], 1.0)[0]:
-                self.shown += os.read(self._main, 65536).decode(errors="replace")
-        self.shown = self.shown[found.end() :]
-
-    def types(self, text: str) -> None:
-        os.write(self._main, text.encode())
-
-    def interrupts(self) -> None:
-        """As Ctrl-C of the terminal would."""
-        self._process.send_signal(signal.SIGINT)
-
-    def exit_code(self) -> int:
-        code = self._process.wait(DEADLINE_S)
-        assert termios.tcgetattr(self._terminal) == self.before
-        return code
-
-
 def test_a_typed_line_is_sent_and_answered_and_ctrl_d_ends(directory: Path) -> None:
     config = _of_a_silent_user(directory)
-    with Keyboard(directory, "--no-kiosk", "--config", str(config)) as keyboard:
+    with Keyboard(_demo("--no-kiosk", "--config", str(config)), _environ(directory)) as keyboard:
         keyboard.waits_for(r"Ctrl-D ends")
         keyboard.waits_for(r"agent listening")
         keyboard.types("hellp\x7fo there")
@@ -175,7 +122,7 @@ def _of_a_silent_user(directory: Path) -> Path:
 
 @pytest.mark.parametrize("when", ["Ctrl-D ends", "agent listening"])
 def test_ctrl_c_ends_it_at_any_time_without_a_trace(directory: Path, when: str) -> None:
-    with Keyboard(directory, "--no-kiosk") as keyboard:
+    with Keyboard(_demo("--no-kiosk"), _environ(directory)) as keyboard:
         keyboard.waits_for(when)
         keyboard.interrupts()
         keyboard.waits_for(r"heard, 0 written, \d answered")

@@ -27,6 +27,7 @@ TO_A_TERMINAL = [
     ["history", "list"],
     ["restart", "room"],
     ["reload"],
+    ["console"],
 ]
 
 

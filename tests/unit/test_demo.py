@@ -27,10 +27,9 @@ from actors.settings.model import Audio, Terminal
 from supervisor.commands.demo.ending import QUIET_S, Ending
 from supervisor.commands.demo.keys import MAX_LINE, LineEditor
 from supervisor.commands.demo.plan import configured, here, plan
-from supervisor.commands.demo.screen import LiveScreen, PlainScreen, cells_of, tail
+from supervisor.commands.demo.screen import LiveScreen, PlainScreen, cells_of, meter, tail
 from supervisor.commands.demo.sound import Sound, find_sound
 from supervisor.commands.demo.story import ERROR, STATE, Line, Story, line_of
-from supervisor.commands.demo.talk import meter
 from supervisor.commands.sounds import DEMO
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.kiosk.feed import Feed
 from actors.kiosk.view import MAX_MESSAGES, MAX_SHOWN, View, face
 from actors.kiosk.wire import (
     AudioChanged,
@@ -31,6 +30,7 @@ from actors.messages import (
     SessionError,
     SessionState,
 )
+from actors.runtime.feed import Feed
 from tests.scripted import NOBODY, OFF, talking
 
 pytestmark = pytest.mark.unit
@@ -235,14 +235,14 @@ def test_whenever_the_answer_is_handled_the_list_ends_as_the_sessions(facts, dat
 
 
 def test_the_latest_of_each_thing_is_sent_in_the_order_of_its_first_change() -> None:
-    feed = Feed()
+    feed = Feed[str]()
     for key, text in [("a", "a1"), ("b", "b1"), ("a", "a2")]:
         assert feed.put(key, text)
     assert [feed.take(), feed.take(), feed.take()] == ["a2", "b1", None]
 
 
 def test_a_full_feed_takes_no_new_things_but_newer_ones() -> None:
-    feed = Feed(capacity=2)
+    feed = Feed[str](capacity=2)
     assert feed.put("a", "a1")
     assert feed.put("b", "b1")
     assert not feed.put("c", "c1")
@@ -250,7 +250,7 @@ def test_a_full_feed_takes_no_new_things_but_newer_ones() -> None:
 
 
 def test_answers_never_supersede_each_other_nor_are_superseded() -> None:
-    feed = Feed()
+    feed = Feed[str]()
     feed.put("", "first")
     feed.put("a", "a1")
     feed.put("", "second")
@@ -260,7 +260,7 @@ def test_answers_never_supersede_each_other_nor_are_superseded() -> None:
 
 @given(_facts, st.lists(st.booleans(), min_size=8, max_size=8))
 def test_however_slowly_a_page_reads_it_ends_with_the_same_messages(facts, reads) -> None:
-    view, feed = View("", ""), Feed()
+    view, feed = View("", ""), Feed[str]()
     page: dict[str, str] = {}
 
     def read() -> bool:

@@ -6,12 +6,9 @@ import logging
 import os
 import shutil
 import sys
-import termios
-import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -19,7 +16,7 @@ from supervisor import exits
 
 from ..failures import ORDER_FAILED, Failure, exit_codes
 from .plan import Plan, configured, demo_directory, here, plan
-from .screen import LiveScreen, PlainScreen, Screen
+from .screen import open_screen
 from .sound import find_sound
 from .story import Story
 
@@ -105,7 +102,7 @@ def _talk(chosen: Plan, story: Story, seconds: float | None) -> bool:
     from .talk import Talk
 
     typed = sys.stdin.isatty()
-    with _log_to(chosen.log_file), _screen() as screen:
+    with _log_to(chosen.log_file), open_screen() as screen:
         talk = Talk(
             plan=chosen,
             story=story,
@@ -140,30 +137,3 @@ def _log_to(path: Path) -> Iterator[None]:
             yield
         finally:
             logging.getLogger().removeHandler(handler)
-
-
-@contextmanager
-def _screen() -> Iterator[Screen]:
-    """In place where both ends are a terminal, else line by line."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        yield PlainScreen(_writer(sys.stdout))
-        return
-    fd = sys.stdin.fileno()
-    before = termios.tcgetattr(fd)
-    tty.setcbreak(fd, termios.TCSADRAIN)  # keys one by one and not echoed; Ctrl-C still signals
-    try:
-        yield LiveScreen(
-            _writer(sys.stdout),
-            lambda: shutil.get_terminal_size().columns,
-            colour="NO_COLOR" not in os.environ,
-        )
-    finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
-
-
-def _writer(stream: TextIO) -> Callable[[str], None]:
-    def write(text: str) -> None:
-        stream.write(text)
-        stream.flush()
-
-    return write

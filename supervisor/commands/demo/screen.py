@@ -1,12 +1,20 @@
 """Showing the story: in place where there is a terminal, line by line where there is none."""
 
+import os
+import shutil
+import sys
+import termios
+import tty
 import unicodedata
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TextIO
 
 from .story import ERROR, STATE, Line
 
 _LABEL = 10
+_METER = " ▁▂▃▄▅▆▇█"
+_QUIET_DBFS = -60.0
 _STYLES = {STATE: "2", ERROR: "31", "agent": "1;36", "you said": "1;32", "you wrote": "1;33"}
 """SGR parameters of the labels: dim, red, and a bold colour for each who speaks."""
 
@@ -98,3 +106,36 @@ def cells_of(text: str) -> int:
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
+
+
+def meter(dbfs: float) -> str:
+    """One character that is the higher, the louder it is."""
+    share = 1 - min(max(dbfs, _QUIET_DBFS), 0.0) / _QUIET_DBFS
+    return _METER[round(share * (len(_METER) - 1))]
+
+
+@contextmanager
+def open_screen() -> Iterator[Screen]:
+    """In place where both ends are a terminal, else line by line."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        yield PlainScreen(_writer(sys.stdout))
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd, termios.TCSADRAIN)  # keys one by one and not echoed; Ctrl-C still signals
+    try:
+        yield LiveScreen(
+            _writer(sys.stdout),
+            lambda: shutil.get_terminal_size().columns,
+            colour="NO_COLOR" not in os.environ,
+        )
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _writer(stream: TextIO) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return write

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from actors import ReceivedMessage, Snapshot
 from actors.messages import (
     ChatMessage,
     Message,
@@ -11,6 +12,9 @@ from actors.messages import (
 )
 
 from ..words import SPEAKERS, one_line
+
+Spoken = ChatMessage | ReceivedMessage
+"""A message as the terminal's processes have it, or as a program beside it has."""
 
 STATE = "state"
 """Label of a line that tells of a change of state."""
@@ -29,7 +33,7 @@ class Line:
 class Story:
     """Fold messages in with :meth:`on`; it returns the lines that are complete."""
 
-    live: dict[str, ChatMessage] = field(default_factory=dict)
+    live: dict[str, Spoken] = field(default_factory=dict)
     """Messages that still grow, by id, in the order of their first chunk."""
     agent_state: str = "disconnected"
     """Agent's state while it is connected, else where it is in its life."""
@@ -45,12 +49,16 @@ class Story:
         """Fold one message in."""
         match message:
             case MessageChanged(message=said):
-                return self._said(said)
+                return self.said(said)
             case MessagePurged(id=gone):
-                self.live.pop(gone, None)
+                self.purged(gone)
             case SessionState():
-                return self._state(message)
+                return self.state(message)
         return []
+
+    def purged(self, id_: str) -> None:
+        """A message that was still growing has been withdrawn."""
+        self.live.pop(id_, None)
 
     @property
     def busy(self) -> bool:
@@ -62,7 +70,8 @@ class Story:
         said = f"{self.heard} heard" if self.heard else "nothing heard"
         return f"{said}, {self.written} written, {self.answers} answered"
 
-    def _said(self, said: ChatMessage) -> list[Line]:
+    def said(self, said: Spoken) -> list[Line]:
+        """A message has appeared or grown."""
         if said.id in self._told:
             return []
         if not said.is_final:
@@ -75,7 +84,8 @@ class Story:
         self.written += said.kind == "user_input"
         return [line_of(said)]
 
-    def _state(self, state: SessionState) -> list[Line]:
+    def state(self, state: SessionState | Snapshot) -> list[Line]:
+        """How session and agent are now."""
         lines = []
         if state.connection_state != self._session:
             self._session = state.connection_state
@@ -97,6 +107,6 @@ class Story:
         return lines
 
 
-def line_of(said: ChatMessage) -> Line:
+def line_of(said: Spoken) -> Line:
     """A message, complete or not, as a line."""
     return Line(SPEAKERS[said.kind], one_line(said.text))

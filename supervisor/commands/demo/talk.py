@@ -25,11 +25,11 @@ from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from supervisor.terminal import Terminal
 
-from ..orders import SESSION, ask_patiently
+from ..orders import SESSION
 from .ending import Ending
 from .keys import LineEditor
 from .plan import Plan
-from .screen import Screen
+from .screen import Screen, meter
 from .story import ERROR, Line, Story, line_of
 
 _TICK_S = 0.2
@@ -37,8 +37,6 @@ _AGAIN_S = 2.0
 """So often the list of messages is asked for: what was said while the router was being restarted
 never came by itself."""
 _WANTED = (SessionState, MessageChanged, MessagePurged, AudioLevel, KioskState)
-_METER = " ▁▂▃▄▅▆▇█"
-_QUIET_DBFS = -60.0
 
 
 @dataclass
@@ -100,7 +98,7 @@ class Talk:
         async with Client(
             self.plan.runtime_dir, subscribes=_WANTED, on_message=self._on_message
         ) as client:
-            await ask_patiently(client, SESSION, StartSession())
+            await client.insist(SESSION, StartSession())
             now, speech_s = self.clock(), self.plan.speech_s
             ending = Ending(
                 speech_ends=now + speech_s if speech_s and self.ends_with_speech else None,
@@ -180,7 +178,7 @@ class Talk:
 
     async def _say(self, client: Client, text: str) -> None:
         try:
-            await ask_patiently(client, SESSION, Say(text, str(uuid.uuid4())))
+            await client.insist(SESSION, Say(text, str(uuid.uuid4())))
         except OrderFailed as failed:
             self._draw([Line(ERROR, f"{failed.reason} {failed.remedy}".strip())])
 
@@ -188,9 +186,3 @@ class Talk:
         order = asyncio.get_running_loop().create_task(work)
         self._orders.add(order)
         order.add_done_callback(self._orders.discard)
-
-
-def meter(dbfs: float) -> str:
-    """One character that is the higher, the louder it is."""
-    share = 1 - min(max(dbfs, _QUIET_DBFS), 0.0) / _QUIET_DBFS
-    return _METER[round(share * (len(_METER) - 1))]

@@ -1,0 +1,179 @@
+"""The same session for scripts without an event loop: one runs in a thread behind it."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from actors.messages import ConnectionState, SessionError
+
+from .agent import Agent
+from .errors import SessionClosed
+from .message import ReceivedMessage, SentMessage
+from .options import SessionOptions, TokenSource
+from .session import Session
+from .snapshot import Change, Snapshot
+
+T = TypeVar("T")
+
+
+class BlockingSession:
+    """``with BlockingSession.attach() as session: session.send("hello")``.
+
+    Everything as of :class:`Session`, whose methods say what they raise; each blocks until it is
+    done. For one thread. Without ``with``, call :meth:`close`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="callpoint-session", daemon=True
+        )
+        self._thread.start()
+
+    @classmethod
+    def with_agent(
+        cls,
+        name: str,
+        *,
+        agent_metadata: str = "",
+        token_source: TokenSource | None = None,
+        options: SessionOptions | None = None,
+        runtime_dir: str | Path | None = None,
+    ) -> Self:
+        """As :meth:`Session.with_agent`."""
+        return cls(
+            Session.with_agent(
+                name,
+                agent_metadata=agent_metadata,
+                token_source=token_source,
+                options=options,
+                runtime_dir=runtime_dir,
+            )
+        )
+
+    @classmethod
+    def attach(cls, runtime_dir: str | Path | None = None) -> Self:
+        """As :meth:`Session.attach`."""
+        return cls(Session.attach(runtime_dir))
+
+    def __enter__(self) -> Self:
+        try:
+            self._run(self._session.open())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """As :meth:`Session.close`; the thread ends too."""
+        if self._loop.is_closed():
+            return
+        self._run(self._session.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All of it at this moment."""
+        return self._run(self._look())
+
+    @property
+    def is_connected(self) -> bool:
+        """A conversation is on: connecting, connected and reconnecting."""
+        return self.snapshot.is_connected
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """``disconnected``, ``connecting``, ``connected`` or ``reconnecting``."""
+        return self.snapshot.connection_state
+
+    @property
+    def agent(self) -> Agent:
+        """The agent at this moment; for its waiters, :meth:`wait_until_agent_connected`."""
+        return self.snapshot.agent
+
+    @property
+    def messages(self) -> tuple[ReceivedMessage, ...]:
+        """In the order in which they first appeared."""
+        return self.snapshot.messages
+
+    @property
+    def error(self) -> SessionError | None:
+        """What went wrong last."""
+        return self.snapshot.error
+
+    def start(self) -> None:
+        """As :meth:`Session.start`."""
+        self._run(self._session.start())
+
+    def end(self) -> None:
+        """As :meth:`Session.end`."""
+        self._run(self._session.end())
+
+    def send(self, text: str) -> SentMessage | None:
+        """As :meth:`Session.send`."""
+        return self._run(self._session.send(text))
+
+    def mute(self) -> None:
+        """As :meth:`Session.mute`."""
+        self._run(self._session.mute())
+
+    def unmute(self) -> None:
+        """As :meth:`Session.unmute`."""
+        self._run(self._session.unmute())
+
+    def dismiss_error(self) -> None:
+        """As :meth:`Session.dismiss_error`."""
+        self._run(self._session.dismiss_error())
+
+    def restore_message_history(self, messages: Iterable[ReceivedMessage]) -> None:
+        """As :meth:`Session.restore_message_history`."""
+        self._run(self._session.restore_message_history(messages))
+
+    def wait_until_connected(self, timeout_s: float | None = None) -> None:
+        """As :meth:`Session.wait_until_connected`."""
+        self._run(self._session.wait_until_connected(timeout_s))
+
+    def wait_until_disconnected(self, timeout_s: float | None = None) -> None:
+        """As :meth:`Session.wait_until_disconnected`."""
+        self._run(self._session.wait_until_disconnected(timeout_s))
+
+    def wait_until_agent_connected(self, timeout_s: float | None = None) -> Agent:
+        """As :meth:`Agent.wait_until_connected`."""
+        return self._run(self._session.agent.wait_until_connected(timeout_s))
+
+    def changes(self) -> Iterator[Change]:
+        """As :meth:`Session.changes`, from the first ``next`` on."""
+        changes = self._run(self._observe())
+        while (change := self._run(anext(changes, None))) is not None:
+            yield change
+
+    async def _look(self) -> Snapshot:
+        return self._session.snapshot
+
+    async def _observe(self) -> Any:
+        return self._session.changes()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise SessionClosed
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise

@@ -1,0 +1,492 @@
+"""The session of LiveKit's Agent API, for a program beside the terminal."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from actors.messages import (
+    ConnectionState,
+    DismissError,
+    EndSession,
+    Message,
+    RestoreMessages,
+    Say,
+    SessionError,
+    SetMuted,
+    StartSession,
+)
+from actors.runtime.errors import OrderFailed
+from actors.runtime.feed import CAPACITY
+
+from .agent import Agent
+from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
+from .message import ReceivedMessage, SentMessage, to_chat
+from .observers import Changes, Observers, OnChange, Snapshots
+from .options import SessionOptions, TokenSource, config_of
+from .snapshot import Change, Snapshot
+from .view import View
+
+if TYPE_CHECKING:
+    from .link import Link  # it brings zmq: only for who opens one
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 30.0
+"""A join that takes longer is given up by the terminal, which says so."""
+
+SETTLE_S = 1.0
+"""Between the answer to an order and its being seen: a turn or two of several loops."""
+
+
+class MessageSender(Protocol):
+    """Sends what the user writes."""
+
+    async def send(self, message: SentMessage) -> None:
+        """Raise anything to say that it was not sent."""
+
+
+class MessageReceiver(Protocol):
+    """Brings messages from elsewhere into the list."""
+
+    def messages(self) -> AsyncIterator[ReceivedMessage]:
+        """Called once, when the session is opened. Raise anything to say that it has failed."""
+
+
+class Session:
+    """A conversation with an agent, in a terminal of its own or in one that is attached to.
+
+    The same object either way. Use it with ``async with``, or call :meth:`close` in the end: that
+    ends a terminal that was started by it, and never one that it was attached to. Without either
+    the terminal ends with the program. All of it belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        token_source: TokenSource | None = None,
+        options: SessionOptions | None = None,
+        *,
+        agent_name: str = "",
+        agent_metadata: str = "",
+        runtime_dir: str | Path | None = None,
+        senders: Sequence[MessageSender] | None = None,
+        receivers: Sequence[MessageReceiver] = (),
+    ) -> None:
+        """As :meth:`with_agent`; without a name the server sends whichever agent it has.
+
+        ``senders``: None: the text goes to the agent; else these, one after the other, and
+        :class:`TextSender` among them if the agent is to get it too. ``receivers``: besides the
+        terminal's own.
+        """
+        self._options = options or SessionOptions()
+        self._tokens = token_source or TokenSource.from_environment()
+        self._agent = (agent_name, agent_metadata)
+        self._runtime_dir = Path(runtime_dir).absolute() if runtime_dir else None
+        self._may_start = True
+        self._senders = (TextSender(),) if senders is None else tuple(senders)
+        for sender in self._senders:
+            if isinstance(sender, TextSender):
+                sender.bind(self._order)
+        self._receivers = receivers
+        self._view = View(self._wait_for_agent)
+        self._observers = Observers(self._view.snapshot)
+        self._opening: asyncio.Lock | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._link: Link | None = None
+        self._is_closed = False
+        self._receiving: list[asyncio.Task[None]] = []
+
+    @classmethod
+    def with_agent(
+        cls,
+        name: str,
+        *,
+        agent_metadata: str = "",
+        token_source: TokenSource | None = None,
+        options: SessionOptions | None = None,
+        runtime_dir: str | Path | None = None,
+    ) -> Self:
+        """A session with the agent of that name; nothing is started yet.
+
+        ``token_source``: else the environment's keys. ``runtime_dir``: attach to the terminal that
+        runs there, which has its own agent and options, or start one there; None: always a new
+        terminal.
+        """
+        return cls(
+            token_source,
+            options,
+            agent_name=name,
+            agent_metadata=agent_metadata,
+            runtime_dir=runtime_dir,
+        )
+
+    @classmethod
+    def attach(cls, runtime_dir: str | Path | None = None) -> Self:
+        """A session of the terminal that runs in ``runtime_dir``; nothing is asked of it yet.
+
+        None: CALLPOINT_RUNTIME_DIR, else the default of this user, as for ``callpoint status``.
+        """
+        from actors.settings.dirs import runtime_dir as default_dir
+
+        session = cls(runtime_dir=runtime_dir or default_dir(os.environ))
+        session._may_start = False
+        return session
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Attach to the terminal, or start it; every order does that by itself.
+
+        Raises :class:`TerminalError` when there is none, :class:`OptionsError`, and
+        :class:`SessionClosed`.
+        """
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._is_closed:
+                raise SessionClosed
+            if self._link is None:
+                await self._stack.aclose()  # of a terminal that has ended
+                async with contextlib.AsyncExitStack() as stack:
+                    self._link = await self._connect(stack)
+                    self._stack = stack.pop_all()
+                self._receive()
+
+    async def prepare_connection(self) -> None:
+        """The same, ahead of :meth:`start`, which is then faster."""
+        await self.open()
+
+    async def _connect(self, stack: contextlib.AsyncExitStack) -> "Link":
+        from actors.runtime.client import NotRunning
+
+        from .terminal import AlreadyRunning
+
+        if self._runtime_dir is not None:
+            try:
+                return await self._attach(stack, self._runtime_dir)
+            except NotRunning as missing:
+                if not self._may_start:
+                    raise TerminalError(missing.reason, missing.remedy) from None
+        try:
+            runtime_dir = await self._launch(stack)
+        except AlreadyRunning:
+            assert self._runtime_dir is not None
+            runtime_dir = self._runtime_dir
+        return await self._attach(stack, runtime_dir)
+
+    async def _attach(self, stack: contextlib.AsyncExitStack, runtime_dir: Path) -> "Link":
+        from actors.runtime.client import NotRunning
+
+        from .link import Link
+
+        link = Link(runtime_dir, self._view, self._observers.tell)
+        try:
+            await link.open()
+        except NotRunning:
+            raise
+        except OrderFailed as failed:
+            raise TerminalError(failed.reason, failed.remedy) from None
+        stack.push_async_callback(link.close)
+        return link
+
+    async def _launch(self, stack: contextlib.AsyncExitStack) -> Path:
+        from .terminal import OwnTerminal
+
+        terminal = OwnTerminal(
+            config_of(self._options, self._tokens, *self._agent),
+            self._runtime_dir,
+            state_dir=self._options.state_dir,
+            environment=self._tokens.environment,
+            ended=self._terminal_ended,
+        )
+        stack.push_async_callback(terminal.stop)
+        return await terminal.start()
+
+    def _terminal_ended(self, code: int) -> None:
+        """Not asked to: the next order starts another."""
+        if self._link is None:
+            return
+        self._tell(self._view.detached())
+        self._tell(self._view.gone(f"the terminal ended with code {code}"))
+        self._link = None
+
+    async def close(self) -> None:
+        """Let go of the terminal: one that was started here ends, another goes on, and so does its
+        conversation. Observers end, and waiters get :class:`SessionClosed`.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        async with self._opening or contextlib.nullcontext():
+            for task in self._receiving:
+                task.cancel()
+            await asyncio.gather(*self._receiving, return_exceptions=True)
+            self._observers.close()
+            self._link = None
+            await self._stack.aclose()
+
+    # -- how it is -------------------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """All of it at this moment."""
+        return self._view.snapshot()
+
+    @property
+    def is_attached(self) -> bool:
+        """The terminal answers; else everything is as it was last seen."""
+        return self.snapshot.is_attached
+
+    @property
+    def is_connected(self) -> bool:
+        """A conversation is on: connecting, connected and reconnecting."""
+        return self.snapshot.is_connected
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """``disconnected``, ``connecting``, ``connected`` or ``reconnecting``."""
+        return self.snapshot.connection_state
+
+    @property
+    def agent(self) -> Agent:
+        """The agent at this moment."""
+        return self.snapshot.agent
+
+    @property
+    def messages(self) -> tuple[ReceivedMessage, ...]:
+        """In the order in which they first appeared; the newest 2000."""
+        return self.snapshot.messages
+
+    @property
+    def error(self) -> SessionError | None:
+        """What went wrong last: ``kind``, ``reason``; until dismissed or the next start."""
+        return self.snapshot.error
+
+    @property
+    def is_muted(self) -> bool:
+        """The microphone is off."""
+        return self.snapshot.is_muted
+
+    @property
+    def input_dbfs(self) -> float:
+        """RMS of the microphone over the last fraction of a second; -120.0: silence."""
+        return self._link.input_dbfs if self._link else -120.0
+
+    def get_message_history(self) -> tuple[ReceivedMessage, ...]:
+        """The same as :attr:`messages`."""
+        return self.messages
+
+    # -- orders ----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin the conversation; returns when its connection stands or has failed. Does nothing
+        when one is on.
+
+        With pre-connect audio the recorder runs before anything is connected: wait in another task
+        with ``agent.wait_until_could_be_listening``. Trouble with network, tokens or microphone is
+        not raised but is :attr:`error`. Raises as :meth:`open`.
+        """
+        await self.open()
+        self._tell(self._view.clear_error())
+        try:
+            await self._order(StartSession())
+        except OrderRefused as refused:
+            if self.error is None:
+                self._tell(self._view.fail("connection", refused.reason))
+            return
+        with contextlib.suppress(TimeoutError):
+            await self._observers.until(lambda now: now.connection_state != "connecting", CONNECT_S)
+
+    async def end(self) -> None:
+        """End the conversation; the terminal goes on, and so does this object.
+
+        Raises as :meth:`open`, and :class:`OrderRefused` when nobody answers.
+        """
+        await self.open()
+        await self._order(EndSession())
+
+    async def send(self, text: str) -> SentMessage | None:
+        """Send the agent a text. None: it was not sent, and :attr:`error` says why.
+
+        Raises as :meth:`open`.
+        """
+        await self.open()
+        message = SentMessage(str(uuid.uuid4()), time.time(), text)
+        for sender in self._senders:
+            try:
+                await sender.send(message)
+            except Exception as failed:
+                reason = getattr(failed, "reason", "") or type(failed).__name__
+                log.warning("message not sent", extra={"sender": type(sender).__name__})
+                self._tell(self._view.fail("sender", str(reason)))
+                return None
+        if (listed := self._view.get(message.id)) is not None:
+            return SentMessage(message.id, listed.timestamp, message.text)
+        own = ReceivedMessage(message.id, message.timestamp, "user_input", message.text)
+        self._tell(self._view.put_own(own))
+        return message
+
+    async def mute(self) -> None:
+        """Microphone off: nothing is recorded. Raises as :meth:`end`."""
+        await self.open()
+        await self._order(SetMuted(True))
+        await self._settle(lambda now: now.is_muted)
+
+    async def unmute(self) -> None:
+        """Microphone on. Raises as :meth:`end`."""
+        await self.open()
+        await self._order(SetMuted(False))
+        await self._settle(lambda now: not now.is_muted)
+
+    async def dismiss_error(self) -> None:
+        """Clear :attr:`error`, never the agent's failure. Raises as :meth:`end`."""
+        self._tell(self._view.clear_error())
+        await self.open()
+        dismissed = self.error
+        await self._order(DismissError())
+        await self._settle(lambda now: now.error is None or now.error != dismissed)
+
+    async def restore_message_history(self, messages: Iterable[ReceivedMessage]) -> None:
+        """Replace the whole list, for everybody: sorted by timestamp, of two with one id the last
+        counts, the newest 2000. Raises as :meth:`end`.
+        """
+        await self.open()
+        await self._order(RestoreMessages(tuple(to_chat(message) for message in messages)))
+        self._tell(self._view.forget_own())
+        if self._link is not None:
+            with contextlib.suppress(TimeoutError):
+                await self._link.refresh()
+
+    async def _order(self, message: Message) -> None:
+        if self._link is None:
+            raise OrderRefused("the terminal has ended", "start() starts another")
+        try:
+            await self._link.order(message)
+        except OrderFailed as failed:
+            raise OrderRefused(failed.reason, failed.remedy) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody has cancelled us: the line was closed by another task.
+            if self._is_closed:
+                raise SessionClosed from None
+            raise OrderRefused("the terminal has ended", "start() starts another") from None
+
+    async def _settle(self, condition: Callable[[Snapshot], bool]) -> None:
+        """What was ordered is done: wait until it can be seen, unless somebody has undone it."""
+        with contextlib.suppress(TimeoutError):
+            await self._observers.until(condition, SETTLE_S)
+
+    # -- waiting and watching --------------------------------------------------------------------
+
+    async def wait_until_connected(self, timeout_s: float | None = None) -> None:
+        """Until the connection stands.
+
+        Raises :class:`SessionFailed` when it is off because of an error, TimeoutError after
+        ``timeout_s`` seconds, :class:`SessionClosed`, and as :meth:`open`.
+        """
+        await self.open()
+
+        def decided(now: Snapshot) -> bool:
+            return now.connection_state == "connected" or _has_failed(now)
+
+        found = await self._observers.until(decided, timeout_s)
+        if found.connection_state != "connected":
+            assert found.error is not None
+            raise SessionFailed(found.error.reason)
+
+    async def wait_until_disconnected(self, timeout_s: float | None = None) -> None:
+        """Until no conversation is on. Raises TimeoutError, :class:`SessionClosed`, and as
+        :meth:`open`.
+        """
+        await self.open()
+        await self._observers.until(lambda now: not now.is_connected, timeout_s)
+
+    async def _wait_for_agent(
+        self, until: Callable[[Agent], bool], timeout_s: float | None
+    ) -> Agent:
+        def decided(now: Snapshot) -> bool:
+            return until(now.agent) or _has_failed(now)
+
+        found = await self._observers.until(decided, timeout_s)
+        if not until(found.agent):
+            assert found.error is not None
+            raise SessionFailed(found.error.reason)
+        return found.agent
+
+    def changes(self, capacity: int = CAPACITY) -> Changes:
+        """``async for change in session.changes()``: every change in order from now on, the first a
+        :class:`Refreshed`. Who is more than ``capacity`` behind gets another one instead.
+        """
+        return self._observers.changes(capacity)
+
+    def snapshots(self) -> Snapshots:
+        """``async for snapshot in session.snapshots()``: the one of now, then the newest whenever
+        something has changed.
+        """
+        return self._observers.snapshots()
+
+    def on_change(self, callback: OnChange) -> Callable[[], None]:
+        """Call it in the loop with every change from now on; returns what ends that."""
+        return self._observers.call(callback)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _tell(self, change: Change | None) -> None:
+        if change is not None:
+            self._observers.tell(change)
+
+    def _receive(self) -> None:
+        if not self._receiving:
+            self._receiving = [
+                asyncio.create_task(self._receive_from(receiver)) for receiver in self._receivers
+            ]
+
+    async def _receive_from(self, receiver: MessageReceiver) -> None:
+        try:
+            async for message in receiver.messages():
+                self._tell(self._view.put_own(message))
+        except Exception as failed:
+            log.exception("receiver failed", extra={"receiver": type(receiver).__name__})
+            self._tell(self._view.fail("receiver", type(failed).__name__))
+
+
+def _has_failed(now: Snapshot) -> bool:
+    """No conversation is on, and there is a reason for it."""
+    return now.connection_state == "disconnected" and now.error is not None
+
+
+class TextSender:
+    """To the agent, as LiveKit's text streams on ``lk.chat``; the sender there is by default."""
+
+    def __init__(self) -> None:
+        self._order: Callable[[Message], Awaitable[None]] | None = None
+
+    def bind(self, order: Callable[[Message], Awaitable[None]]) -> None:
+        """Its session calls this: the terminal is reached through it."""
+        self._order = order
+
+    async def send(self, message: SentMessage) -> None:
+        """Raises :class:`OrderRefused`."""
+        if self._order is None:
+            raise OrderRefused("this sender belongs to no session", "give it to Session(senders=)")
+        await self._order(Say(message.text, message.id))

@@ -1,0 +1,61 @@
+"""What observers get: immutable snapshots, and the changes between them."""
+
+from dataclasses import dataclass
+
+from actors.messages import ConnectionState, SessionError
+
+from .agent import NO_AGENT, Agent
+from .message import ReceivedMessage
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A session at one moment."""
+
+    is_attached: bool = False
+    """The terminal answers; else all below is as it was last seen."""
+    connection_state: ConnectionState = "disconnected"
+    """``disconnected``, ``connecting``, ``connected`` or ``reconnecting``."""
+    is_connected: bool = False
+    """A conversation is on: connecting, connected and reconnecting."""
+    agent: Agent = NO_AGENT
+    error: SessionError | None = None
+    """``error.kind``: ``connection``, ``sender``, ``receiver`` or ``media``; ``error.reason``."""
+    is_muted: bool = False
+    """The microphone is off."""
+    room_name: str = ""
+    messages: tuple[ReceivedMessage, ...] = ()
+    """In the order in which they first appeared; the newest 2000."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Begin again with this: the first of all, and again when changes were not seen (a process of
+    the terminal was killed) or not read in time.
+    """
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    """Something changed that is not a message."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class MessageChanged:
+    """A message has appeared, or the one of this id has grown."""
+
+    message: ReceivedMessage
+
+
+@dataclass(frozen=True)
+class MessagePurged:
+    """The interim transcript of this id will never be final, and has left the list."""
+
+    id: str
+
+
+Change = Refreshed | StateChanged | MessageChanged | MessagePurged

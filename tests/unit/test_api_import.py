@@ -1,0 +1,133 @@
+"""What a program gets from ``from actors import ...``: typed, and nothing loaded in vain."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import actors
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("zmq", "livekit", "numpy", "aiohttp", "sounddevice", "multiprocess", "click", "supervisor")
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_everything_named_is_there_and_documented() -> None:
+    for name in actors.__all__:
+        found = getattr(actors, name)
+        assert name == "Change" or found.__doc__, name
+    assert set(actors.__all__) <= set(dir(actors))
+    with pytest.raises(AttributeError, match="no attribute 'Sesion'"):
+        _ = actors.Sesion
+
+
+def test_a_session_is_made_without_loading_zmq_or_livekit() -> None:
+    loaded = _python(
+        "import sys\n"
+        "import actors\n"
+        "light = sorted(sys.modules)\n"
+        "from actors import *\n"
+        "session = Session.with_agent('a', options=SessionOptions())\n"
+        "session.messages, session.agent, session.error, session.is_connected\n"
+        "print(*light, '|', *sys.modules)\n"
+    )
+    light, _, all_ = loaded.partition("|")
+    assert not {"msgspec", "asyncio"} & set(light.split())
+    assert not set(HEAVY) & set(all_.split())
+
+
+PROGRAM = """
+import asyncio
+from collections.abc import AsyncIterator
+
+from actors import (
+    Agent, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage, Refreshed,
+    SentMessage, Session, SessionOptions, StateChanged, TextSender, TokenSource,
+)
+
+
+class Log:
+    async def send(self, message: SentMessage) -> None:
+        print(message.text)
+
+
+class News:
+    async def messages(self) -> AsyncIterator[ReceivedMessage]:
+        yield ReceivedMessage("1", 0.0, "agent_transcript", "news")
+
+
+def told(change: Change) -> str:
+    match change:
+        case Refreshed(snapshot=snapshot) | StateChanged(snapshot=snapshot):
+            return snapshot.connection_state
+        case MessageChanged(message=message):
+            return message.text
+        case MessagePurged(id=gone):
+            return gone
+
+
+async def main() -> None:
+    options = SessionOptions(agent_connect_timeout=None)
+    tokens = TokenSource.endpoint("https://x/")
+    session = Session.with_agent("a", token_source=tokens, options=options)
+    async with session:
+        await session.start()
+        agent: Agent = await session.agent.wait_until_connected(10)
+        reveal_type(agent.state)
+        sent = await session.send("hello")
+        print(sent.id)
+        async for change in session.changes():
+            print(told(change))
+        async for snapshot in session.snapshots():
+            print([message.text for message in snapshot.messages])
+    Session(senders=[Log(), TextSender()], receivers=[News()])
+    with BlockingSession.attach() as blocking:
+        print(blocking.agent.can_listen, blocking.error.kind if blocking.error else "")
+
+
+asyncio.run(main())
+"""
+
+
+def _mypy(tmp_path: Path, *programs: Path) -> list[str]:
+    """What mypy finds in programs of a user's, with nothing of our own config."""
+    done = subprocess.run(
+        [*(sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--no-error-summary"),
+         *("--cache-dir", str(tmp_path / "cache"), "--follow-imports", "silent"),
+         *map(str, programs)],
+        cwd=ROOT,
+        env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_program_is_type_checked_strictly(tmp_path: Path) -> None:
+    """The one mistake in it is found: a message may not have been sent."""
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    words = ("initializing", "idle", "listening", "thinking", "speaking")
+    state = " | ".join([*(f"Literal['{word}']" for word in words), "None"])
+    assert [line.partition(": ")[2] for line in _mypy(tmp_path, program)] == [
+        f'note: Revealed type is "{state}"',
+        'error: Item "None" of "SentMessage | None" has no attribute "id"  [union-attr]',
+    ]
+
+
+def test_the_examples_are_type_checked_strictly(tmp_path: Path) -> None:
+    names = ("creating", "talking", "messages", "errors", "view", "ticket")
+    examples = [ROOT / "tests" / "examples" / f"{name}.py" for name in names]
+    assert _mypy(tmp_path, *examples) == []
