@@ -143,17 +143,17 @@ class Tree:
             self._launch(member)
             await member.settled.wait()
             while member.state == "starting" or self._is_waited_for(member):
-                await member.settled.wait()  # it was started again before we had a turn
+                if member.state == "backing-off":
+                    member.settled.clear()
+                await member.settled.wait()
             if member.state == "failed" and not self._stopping:
                 raise _start_failed(member)
         self._starting_up = False
 
-    def _is_waited_for(self, member: Member) -> bool:
+    @staticmethod
+    def _is_waited_for(member: Member) -> bool:
         """Nothing of what comes after it could do without it."""
-        if member.state != "backing-off" or not member.essential:
-            return False
-        member.settled.clear()
-        return True
+        return member.state == "backing-off" and member.essential
 
     async def stop(self) -> None:
         """Stop all in reverse order, each with its own deadline. A restart that is due is not."""

@@ -24,7 +24,7 @@ class SessionError(msgspec.Struct, frozen=True):
 
 
 class AgentView(msgspec.Struct, frozen=True):
-    """The seed's Agent as a snapshot."""
+    """The Agent API's agent as a snapshot."""
 
     life: AgentLife
     state: AgentState | None

@@ -1,4 +1,4 @@
-"""Creating a session, and what it can be told: the seed's first two examples.
+"""Creating a session, and what it can be told: the Agent API's first two examples.
 
 ``TokenSource.practice()`` stands in for a LiveKit server; with ``TokenSource.from_environment()``
 or ``TokenSource.endpoint(...)`` the same code talks with the agent of one.

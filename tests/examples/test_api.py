@@ -1,4 +1,4 @@
-"""The seed's examples in Python, as they stand in these files, in a practice room."""
+"""The Agent API's examples in Python, as they stand in these files, in a practice room."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ SWIFT_LINES = {
     errors: 23,  # "Error Handling"
     view: 36,  # "SwiftUI Integration"
 }
-"""Lines of code in the seed, without blank lines and lines that are only a comment."""
+"""Lines of code of the Swift original, without blank lines and lines that are only a comment."""
 
 
 def _code(path: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What SwiftUI's view is in the seed: drawn again whenever something has changed."""
+"""What a SwiftUI view is there: drawn again whenever something has changed."""
 
 import asyncio
 
