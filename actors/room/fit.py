@@ -1,7 +1,8 @@
 """A long pre-connect buffer at a lower sample rate, so that it arrives while the agent waits.
 
 An agent waits 3.0 s for the whole of it, and the client's byte streams carry about a megabyte a
-second (measured on loopback: 10 MiB in 9 s). Speech recognition works at 16 kHz.
+second (measured on loopback: 10 MiB in 9 s). Speech recognition works at 16 kHz; more than a minute
+goes as a telephone would carry it, because what comes too late is not heard at all.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from .uplink import SAMPLE_BYTES
 
 EASY_BYTES = 2 * 1024 * 1024
 """Sent within 2 s; half a minute at 32 kHz."""
-RATES = (48_000, 24_000, 16_000)
+RATES = (48_000, 24_000, 16_000, 8_000)
 PART_S = 1
 """Resampled at a time, about 2 ms; then the live audio of others gets its turn."""
 
