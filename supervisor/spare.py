@@ -28,6 +28,11 @@ class Spare:
         self._watch: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def pid(self) -> int | None:
+        """Of the one that waits; None: there is none yet."""
+        return self._birth.pid if self._birth is not None else None
+
     def take(self, name: str) -> Birth:
         """A process that waits for its job, the spare one if there is one. ``name``: what it is
         to be. Raises ``OSError`` when there is no fork server.
@@ -63,11 +68,12 @@ class Spare:
             self._watch = self._loop.create_task(self._until_dead(birth), name="spare")
 
     async def _until_dead(self, birth: Birth) -> None:
-        """It has ended unused, or its parent has: then nobody would tell of its end any more."""
+        """It has ended unused, or its parent has: then nobody would tell of its end any more. The
+        next start does without, and prepares another: what dies at once is not forked for ever.
+        """
         await birth.told_exit()
         self._birth = None
         await _end(birth)
-        self._prepare_when_calm()
 
     async def close(self) -> None:
         """End it."""
