@@ -44,7 +44,7 @@ class Birth:
         self._unborn = True
         self._loop.add_reader(self._forked.told, self._told)
 
-    def _ask(self) -> tuple[Heart, int, forks.Birth]:
+    def _ask(self) -> tuple[Heart, int, forks.Fork]:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as childs:
             childs.callback(os.close, self.output.write_fd)
             hears, says = _pipe(ours, childs)

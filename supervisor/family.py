@@ -74,7 +74,7 @@ async def bury(pid: int, mark: str = "") -> None:
 
 def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     """Living ones, with the parent that they have now."""
-    ours = known | forks.own_helpers()
+    ours = known | {forks.server_pid()}
     homes = [forks.server_pid(), *([os.getpid()] if _adopting else [])]
     found = [(pid, home) for home in homes if home for pid in kin.children_of(home)]
     if mark:

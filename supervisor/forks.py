@@ -42,7 +42,7 @@ _modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Birth:
+class Fork:
     """A fork that has been asked for. The descriptors are the caller's to close."""
 
     told: int
@@ -96,12 +96,7 @@ def kill_server() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def own_helpers() -> set[int]:
-    """Children of this process that are multiprocess's own."""
-    return {server_pid()} - {0}
-
-
-def fork(fds: tuple[int, ...]) -> Birth:
+def fork(fds: tuple[int, ...]) -> Fork:
     """Ask for a process that gets copies of the descriptors and waits for its job.
 
     Raises ``OSError`` when the server cannot be reached.
@@ -111,7 +106,7 @@ def fork(fds: tuple[int, ...]) -> Birth:
         told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
     os.set_blocking(told, False)
     os.set_blocking(to_child, False)
-    return Birth(told, to_child)
+    return Fork(told, to_child)
 
 
 def job(name: str, body: Callable[..., None], *args: object) -> bytes:

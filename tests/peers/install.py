@@ -66,14 +66,19 @@ def cached_server() -> Path:
 
 
 def agent_python() -> Path:
-    """The interpreter of the agent worker's environment, there or not.
+    """The interpreter of the agent worker's environment, there or not."""
+    return kept_python("agent", REQUIREMENTS)
 
-    The folder is named for the interpreter and the requirements, so a change of either makes
+
+def kept_python(name: str, requirements: Path) -> Path:
+    """The interpreter of an environment in the cache, there or not.
+
+    Its folder is named for the interpreter and the requirements, so a change of either makes
     another one beside it.
     """
-    made_of = f"{sys.version_info[:2]}".encode() + REQUIREMENTS.read_bytes()
+    made_of = f"{sys.version_info[:2]}".encode() + requirements.read_bytes()
     key = hashlib.sha256(made_of).hexdigest()[:16]
-    return cache_folder() / f"agent-{key}" / "bin" / "python"
+    return cache_folder() / f"{name}-{key}" / "bin" / "python"
 
 
 def install_server() -> None:
@@ -119,15 +124,19 @@ def fetch_go(folder: Path) -> str:
 
 def install_agent() -> None:
     """Make the agent worker's environment, unless it is there."""
-    python = agent_python()
+    install_kept("the agent worker's environment", agent_python(), REQUIREMENTS)
+
+
+def install_kept(what: str, python: Path, requirements: Path) -> None:
+    """Make the environment of :func:`kept_python`, unless it is there."""
     folder = python.parent.parent
     ready = folder / ".ready"
     if ready.exists():
         return
-    with step("making the agent worker's environment (about 40 s, once)"):
+    with step(f"making {what} (about 40 s, once)"):
         # An environment cannot be moved, so a half-made one is known by the missing mark.
         make_environment(folder)
-        pip_install(python, "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS))
+        pip_install(python, "--require-hashes", "--no-deps", "-r", str(requirements))
         ready.touch()
 
 
