@@ -21,14 +21,14 @@ TOPIC = "lk.agent.pre-connect-audio-buffer"
 WAIT_S = 3.0
 TOO_OLD_S = 1.0
 MAX_BYTES = 11 * 1024 * 1024
-"""Of a buffer: the client's limit is 10 MiB."""
+"""Of a buffer: the 10 MiB of LiveKit's own clients; ours is shorter."""
 MAX_FRAME_BYTES = 2 * 96_000
 """A second; a frame has 10 or 20 ms."""
 MAX_STREAMS = 4
 MAX_HELD = int(RATE * WAIT_S) * 2
 """Live samples that wait for a buffer; then the buffer is not waited for."""
-MAX_S = 120
-"""Of a buffer that is heard: its end. Ten MiB are 109 s at 48 kHz, and more at a lower rate."""
+MAX_S = 140
+"""Of a buffer that is heard: its end. The terminal sends 131 s at the most."""
 RATES = range(8_000, 96_001)
 
 _RATES = {str(rate): rate for rate in (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)}

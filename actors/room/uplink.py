@@ -19,8 +19,9 @@ from .roster import AGENT_STATE, listener_of
 SAMPLE_BYTES = 2
 CAUGHT_UP_S = 0.1
 """With so little left on the tape we are in step: a block or two, and the jitter of processes."""
-BUFFER_BYTES = 10 * 1024 * 1024
-"""Largest pre-connect buffer (agent-api.md); beyond it the oldest is dropped and said so."""
+BUFFER_S = 131.0
+"""Longest pre-connect buffer; beyond it the oldest is dropped and said so. So much is sent, at
+8 kHz, while an agent waits for it (:mod:`.fit`)."""
 GAP_S = 2.0
 """A hole in the recording is sent as silence, so that time stays true, but no longer than this:
 an agent gains nothing from minutes of it."""
@@ -104,12 +105,12 @@ class Uplink:
         *,
         preconnect: bool = True,
         seam: Seam | None = None,
-        limit_bytes: int = BUFFER_BYTES,
+        limit_s: float = BUFFER_S,
     ) -> None:
         self._rate = sample_rate
         self._preconnect = preconnect
         self._seam = seam or Seam()
-        self._limit = limit_bytes
+        self._limit = int(limit_s * sample_rate) * SAMPLE_BYTES
         self._keeping = preconnect
         self._live = False
         self._sid = ""
@@ -298,5 +299,5 @@ class Uplink:
         self._kept.clear()
         self._kept_bytes = 0
         self._live = True
-        self._unsent = start
+        self._unsent = start if self._next >= 0 else -1
         return SendBuffer(pcm, start, max(self._next, 0), self._sid, identity)

@@ -84,8 +84,8 @@ class Audio(Section, frozen=True):
     """Hz, of the tape and of the track sent to the agent."""
     block_ms: Literal[10, 20] = 20
     """Milliseconds in a block; 10 costs the room twice the CPU."""
-    tape_seconds: Annotated[int, Meta(ge=10, le=600)] = 109
-    """What the tape holds; 109 s at 48 kHz are the 10 MiB an agent is sent at the most."""
+    tape_seconds: Annotated[int, Meta(ge=10, le=600)] = 131
+    """What the tape holds; 131 s are the most that an agent can be sent while it waits."""
     echo_cancellation: bool = False
     """LiveKit's echo canceller in the audio process."""
     noise_suppression: bool = False

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actors.room.fit import EASY_BYTES, fitted, rate_for
+from actors.room.uplink import BUFFER_S, SAMPLE_BYTES
 from supervisor.drill.coded_signal import decode, generate
 
 pytestmark = pytest.mark.unit
@@ -33,6 +34,11 @@ def nothing_left_behind() -> None:
 )
 def test_the_rate_is_as_high_as_is_easy(size: int, rate: int, expected: int) -> None:
     assert rate_for(size, rate) == expected
+
+
+def test_the_longest_buffer_is_still_easy() -> None:
+    size = int(BUFFER_S * 48_000) * SAMPLE_BYTES
+    assert size * rate_for(size, 48_000) // 48_000 <= EASY_BYTES
 
 
 @pytest.mark.parametrize(

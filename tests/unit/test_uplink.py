@@ -278,8 +278,20 @@ def test_without_preconnect_only_what_follows_is_sent() -> None:
 # -- limits ----------------------------------------------------------------------------------------
 
 
+def test_live_before_the_first_sample_nothing_is_known_to_be_heard() -> None:
+    """A track with a new sid would otherwise get what the tape holds of an hour ago."""
+    rig = Rig(start=1000)
+    rig.publish()
+    rig.present(agent())
+    rig.subscribe()
+    rig.now += SEAM.hold_s
+    rig.do(rig.uplink.tick(rig.now))
+    assert (rig.uplink.state, rig.served()) == ("live", -1)
+    assert rig.uplink.republished("TR_2", rig.now) == []
+
+
 def test_past_its_limit_the_oldest_goes_and_is_counted() -> None:
-    rig = Rig(limit_bytes=2 * 100)
+    rig = Rig(limit_s=100 / RATE)
     rig.speak(20)
     assert rig.dropped == 300
     assert rig.served() == 300
