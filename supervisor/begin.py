@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import select
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import NoReturn
 
 from actors.runtime import kin
 from actors.runtime.entry import prepare, run_child
+from actors.runtime.rehearsal import rehearse
 from actors.runtime.spec import ChildSpec
 
 EXIT_NO_PROGRAM = 127
@@ -56,6 +58,8 @@ def wait_for_job(supervisor_pid: int, output: int, first_word: int, heart: int, 
     for fd in (first_word, heart, job):
         os.set_inheritable(fd, False)
     prepared = prepare(supervisor_pid)
+    if not select.select([job], [], [], 0)[0]:
+        rehearse(prepared.loop, prepared.context)
     with open(job, "rb") as told:
         what = told.read()
     if not what:

@@ -167,13 +167,17 @@ def _surroundings() -> Iterator[None]:
     """
     main, environ = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = types.ModuleType("__main__")
-    os.environ[kin.MARK] = kin.identity(os.getpid())
-    os.environ[PRELOAD] = " ".join(_modules)
+    given = {
+        kin.MARK: kin.identity(os.getpid()),
+        PRELOAD: " ".join(_modules),
+        "SPT_NOENV": "1",  # setproctitle: leave the mark in /proc/PID/environ
+    }
+    os.environ.update(given)
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        for name in (kin.MARK, PRELOAD):
+        for name in given:
             os.environ.pop(name)
             if name in environ:
                 os.environ[name] = environ[name]

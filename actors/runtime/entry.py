@@ -56,11 +56,11 @@ def run_child(
     what has already stopped cleanly.
     """
     prepared = prepared or prepare(spec.supervisor_pid)
+    _set_title(f"callpoint: {spec.name}")
     if spec.environ is not None:
         os.environ.clear()
         os.environ.update(spec.environ)
     configure(spec.name, spec.settings.get("terminal", {}).get("log_level", "INFO"))
-    _set_title(f"callpoint: {spec.name}")
     host = Host(spec, first_word, _heart(heart), prepared.context)
     with asyncio.Runner(loop_factory=lambda: prepared.loop) as runner:
         code = runner.run(_run(host))
@@ -83,9 +83,12 @@ def _heart(fd: int) -> Heart | None:
 
 
 def _set_title(title: str) -> None:
+    """To be called while the environment is the one of the exec: the title is written where that
+    was, and its mark stays readable in /proc only with SPT_NOENV (see :mod:`supervisor.forks`).
+    """
     import setproctitle
 
-    setproctitle.setproctitle(title)  # once: a second one erases the environment's mark in /proc
+    setproctitle.setproctitle(title)
 
 
 def _die_with(supervisor_pid: int) -> None:

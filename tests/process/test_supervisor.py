@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from actors.messages import Done, Failed, GetStatus, RestartActor, Status, StopTerminal
+from actors.runtime import kin
 from actors.runtime.bus import Bus
 from supervisor.rundir import AlreadyRunning, RuntimeDirError
 from supervisor.tree import StartFailedError
@@ -38,6 +39,21 @@ def test_all_are_ready_when_it_has_started_and_gone_when_it_has_stopped(runtime_
         assert list(runtime_dir.glob("*.sock")) == []
         stopped = [line["process"] for line in on.log.lines if line["message"] == "stopped"]
         assert stopped == ["b", "a", "router"], "in reverse, each when the one before was gone"
+
+    asyncio.run(scenario())
+
+
+def test_children_show_their_names_and_keep_the_mark_of_whose_they_are(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a" * 60), puppet("b")) as on:
+            for _ in range(2):
+                for name in ("a" * 60, "b"):
+                    pid = on.pid(name)
+                    title = Path(f"/proc/{pid}/cmdline").read_bytes().strip(b"\0")
+                    assert title == f"callpoint: {name}".encode()
+                    assert kin.is_marked(pid, kin.identity(os.getpid()))
+                os.kill(pid, signal.SIGKILL)
+                await on.until_back(pid, "b")
 
     asyncio.run(scenario())
 
