@@ -141,7 +141,7 @@ class Machine:
             effects.append(Discard())
         if self._is_abandoned:
             self._is_abandoned = False
-            effects += self._dispatch.call(0.0)
+            effects += self._call_agent(0.0)
         return effects
 
     def end(self) -> list[Effect]:
@@ -230,7 +230,7 @@ class Machine:
             if not self._dispatch.is_moving:
                 return []  # it was asked for once too often
             self._dispatch.failed()
-            return self._dispatch.call(chance)
+            return self._call_agent(chance)
         if not self._stood:
             self.error = SessionError("connection", reason)
             return self._disconnect()
@@ -275,7 +275,7 @@ class Machine:
         if not self._watch.timed_out(self._room.participants):
             return []
         # What was said is kept for the one that is called next.
-        return self._dispatch.call(chance) if self._dispatch.is_wanted else [Discard()]
+        return self._call_agent(chance) if self._dispatch.is_wanted else [Discard()]
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -371,7 +371,16 @@ class Machine:
         if (agent := find_agent(room.participants)) is None:
             # One that is gone when we come back was lost as we were; who is seen to leave wants to.
             is_lost = had_agent and (is_new or room.agent_lost)
-            return effects + (self._dispatch.call(chance) if is_lost else [])
+            return effects + (self._call_agent(chance) if is_lost else [])
         if is_conversing(agent):
             self._dispatch.agent_takes_part()
-        return effects + self._dispatch.agent_is_there()
+        return effects + self._instead_of_a_join(self._dispatch.agent_is_there())
+
+    def _call_agent(self, chance: float) -> list[Effect]:
+        return self._instead_of_a_join(self._dispatch.call(chance))
+
+    def _instead_of_a_join(self, effects: list[Effect]) -> list[Effect]:
+        """A move, or to stay: either ends the join that is under way, whose answer never comes."""
+        if effects:
+            self._is_joining = False
+        return effects

@@ -111,6 +111,7 @@ class Work:
                     await self._start_recorder(resume=resume)
                 case Join(delay_s=delay_s, elsewhere=elsewhere):
                     self._cancel_join()
+                    self._may_stay = elsewhere
                     self._joining = self._session.spawn(self._join(delay_s, elsewhere), "join")
                 case Stay() if self._may_stay:
                     self._cancel_join()
@@ -166,7 +167,6 @@ class Work:
 
     async def _join(self, delay_s: float, elsewhere: bool) -> None:
         conversation, chance = self._machine.conversation, random.random()  # noqa: S311
-        self._may_stay = elsewhere
         await asyncio.sleep(delay_s)
         self._may_stay = False
         self._machine.departs(conversation)

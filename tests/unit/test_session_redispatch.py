@@ -109,6 +109,24 @@ def test_an_agent_that_is_back_in_time_is_stayed_with() -> None:
     assert talk.life() == ("connected", "listening", None)
 
 
+def test_a_room_that_is_lost_after_staying_is_joined_again() -> None:
+    """The move had taken the place of a join whose answer has never come."""
+    talk = _talk()
+    talk.connect(_agent("listening"))
+    assert talk.machine.room_went(talk.now) == [Join()]
+    assert talk.room("connected") == [ELSEWHERE]
+    assert talk.room("connected", _agent("listening", "agent-2")) == [Stay()]
+    assert talk.say(NOTHING) == [Join()]
+
+
+def test_a_room_that_is_lost_while_a_move_waits_is_not_waited_out() -> None:
+    talk = _talk()
+    talk.connect(_agent("listening"))
+    assert talk.machine.room_went(talk.now) == [Join()]
+    assert talk.room("connected") == [ELSEWHERE]
+    assert talk.say(NOTHING) == [Join(0.0, elsewhere=True)]
+
+
 def test_an_agent_seen_in_the_room_that_is_being_left_does_not_stop_the_move() -> None:
     talk = _talk()
     talk.connect(_agent("listening"))
