@@ -24,7 +24,7 @@ WINDOW_S = 10.0
 CPU_AIM_PERCENT = 0.1
 WAKE_UPS_AIM = 10.0
 RESTARTS = 360
-WARM_RESTARTS = 40
+WARM_RESTARTS = 300
 """Before the first weighing: what is made once is made by then."""
 RIVALS: tuple[type[Keeper], ...] = (Supervisord, Circus)
 OURS = "callpoint"
