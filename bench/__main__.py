@@ -19,6 +19,7 @@ PARTS = {
     "restart": "restart",
     "bus": "bus",
     "idle": "idle",
+    "reconnect": "reconnect",
 }
 """Name and module, in the order in which they run."""
 RESULTS = Path(__file__).parent / "results"

@@ -34,6 +34,9 @@ AUDIO = "audio"
 SESSION = "session"
 KEPT_TEXTS = 256
 """Texts remembered as sent, by their ids."""
+JOINED_WITHIN_S = 2.0
+"""Whoever leaves while the room is being joined waits so long for that; it takes a fifth of a
+second when there is a server, and else cannot be called off."""
 DEAF_S = 3.0
 """Audio says that it records, and so long nothing has come."""
 
@@ -129,6 +132,8 @@ class RoomActor(Actor):
         return Done()
 
     async def _leave(self) -> None:
+        if self._joining is not None:
+            await asyncio.wait((self._joining,), timeout=JOINED_WITHIN_S)
         if self._call is None:
             self._error = ""
             self.call_changed()

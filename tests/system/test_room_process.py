@@ -301,6 +301,28 @@ def test_an_agent_that_leaves_is_not_lost(runtime_dir: Path, server: LiveKitServ
     asyncio.run(scenario())
 
 
+def test_leaving_before_the_room_is_joined_leaves_it(
+    runtime_dir: Path, server: LiveKitServer
+) -> None:
+    """Start and end pressed quickly: no reason to start the process anew, nor to back off."""
+
+    async def scenario() -> None:
+        async with (
+            Terminal(runtime_dir, server) as terminal,
+            Peer(server, terminal.room_name) as peer,
+        ):
+            joining = asyncio.ensure_future(terminal.join())
+            await terminal.until(lambda: terminal.state().connection_state == "connecting")
+            assert await terminal.client.ask("room", LeaveRoom()) == Done()
+            assert await joining == Done()
+            await terminal.until(lambda: terminal.state() == RoomState("", "disconnected"))
+            await terminal.until(lambda: not peer.room.remote_participants)
+            assert await terminal.join() == Done()
+            await terminal.until(terminal.published)
+
+    asyncio.run(scenario())
+
+
 def test_leaving_while_connecting_ends_the_process_cleanly(
     runtime_dir: Path, server: LiveKitServer
 ) -> None:
