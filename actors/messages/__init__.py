@@ -85,6 +85,7 @@ from .session import (
     SessionState,
     StartSession,
 )
+from .tokens import ProvideTokens, TokenOptions, TokenResponse
 
 CATALOGUE: tuple[type[Message], ...] = (
     # lifecycle
@@ -102,6 +103,8 @@ CATALOGUE: tuple[type[Message], ...] = (
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
     RestoreMessages, MessagesRestored,
+    # tokens
+    ProvideTokens, TokenOptions, TokenResponse,
     # kiosk
     KioskState,
     # practice
@@ -167,6 +170,7 @@ __all__ = [
     "PracticeRoster",
     "PracticeSubscribed",
     "PracticeText",
+    "ProvideTokens",
     "Ready",
     "RecordingStarted",
     "Reload",
@@ -191,6 +195,8 @@ __all__ = [
     "StopTerminal",
     "StoreMessage",
     "TextStream",
+    "TokenOptions",
+    "TokenResponse",
     "Track",
     "UplinkState",
     "Welcome",

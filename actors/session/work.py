@@ -31,7 +31,7 @@ from .effects import (
     StopRecorder,
 )
 from .machine import Machine
-from .tokens import TokenError, TokenRequest, TokenSource
+from .tokens import TokenError, TokenOptions, TokenSource
 
 log = logging.getLogger(__name__)
 
@@ -197,12 +197,12 @@ class Work:
     async def _order_to_join(self, conversation: str) -> JoinRoom:
         livekit = self._session.settings.livekit
         details = await self._tokens.fetch(
-            TokenRequest(self.room_name, self._identity, livekit.agent_name, livekit.agent_metadata)
+            TokenOptions(self.room_name, self._identity, livekit.agent_name, livekit.agent_metadata)
         )
         return JoinRoom(
             conversation,
-            details.url,
-            details.token,
+            details.server_url,
+            details.participant_token,
             microphone=True,
             preconnect=self._session.settings.session.pre_connect_audio,
             room_name=self.room_name,

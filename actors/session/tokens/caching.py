@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from .source import ConnectionDetails, TokenRequest, TokenSource
+from actors.messages import TokenOptions, TokenResponse
+
+from .source import TokenSource
 
 TOLERANCE_S = 60.0
 """A token is not used in its last minute; and one that is good from a moment on is good already:
@@ -28,14 +30,14 @@ class CachingTokens:
     def __init__(self, source: TokenSource, clock: Callable[[], float] = time.time) -> None:
         self._source = source
         self._clock = clock
-        self._kept: dict[bytes, ConnectionDetails] = {}
-        self._under_way: dict[bytes, asyncio.Task[ConnectionDetails]] = {}
+        self._kept: dict[bytes, TokenResponse] = {}
+        self._under_way: dict[bytes, asyncio.Task[TokenResponse]] = {}
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         """From the slot, or a fresh one. Raises as the source does; a failure is not kept."""
         slot = msgspec.json.encode(request, order="sorted")
         kept = self._kept.get(slot)
-        if kept is not None and is_good(kept.token, self._clock()):
+        if kept is not None and is_good(kept.participant_token, self._clock()):
             return kept
         if slot not in self._under_way:
             task = asyncio.ensure_future(self._source.fetch(request))
@@ -48,12 +50,12 @@ class CachingTokens:
         """Forget all: the server has refused one."""
         self._kept.clear()
 
-    def _done(self, slot: bytes, done: "asyncio.Task[ConnectionDetails]") -> None:
+    def _done(self, slot: bytes, done: "asyncio.Task[TokenResponse]") -> None:
         del self._under_way[slot]
         self._kept.pop(slot, None)
         if done.cancelled() or done.exception() is not None:
             return
-        if is_good(done.result().token, self._clock()):
+        if is_good(done.result().participant_token, self._clock()):
             self._kept[slot] = done.result()
         while len(self._kept) > MAX_SLOTS:
             del self._kept[next(iter(self._kept))]

@@ -3,9 +3,11 @@
 import inspect
 from collections.abc import Awaitable, Callable
 
-from .source import ConnectionDetails, TokenError, TokenRequest
+from actors.messages import TokenOptions, TokenResponse
 
-Fetch = Callable[[TokenRequest], ConnectionDetails | Awaitable[ConnectionDetails]]
+from .source import TokenError
+
+Fetch = Callable[[TokenOptions], TokenResponse | Awaitable[TokenResponse]]
 
 
 class CustomTokens:
@@ -16,7 +18,7 @@ class CustomTokens:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         """Ask; raises :class:`TokenError` for whatever the function raises or answers wrongly."""
         try:
             answer = self._fetch(request)
@@ -26,6 +28,6 @@ class CustomTokens:
         except Exception as cause:
             # Its own text may hold anything.
             raise TokenError(f"the token function failed: {type(cause).__name__}") from cause
-        if not isinstance(details, ConnectionDetails):
-            raise TokenError("the token function did not answer with ConnectionDetails")
+        if not isinstance(details, TokenResponse):
+            raise TokenError("the token function did not answer with TokenResponse")
         return details
