@@ -141,7 +141,7 @@ class Machine:
             effects.append(Discard())
         if self._is_abandoned:
             self._is_abandoned = False
-            effects += self._dispatch.call(0.0)
+            effects += self._call(0.0)
         return effects
 
     def end(self) -> list[Effect]:
@@ -230,7 +230,7 @@ class Machine:
             if not self._dispatch.is_moving:
                 return []  # it was asked for once too often
             self._dispatch.failed()
-            return self._dispatch.call(chance)
+            return self._call(chance)
         if not self._stood:
             self.error = SessionError("connection", reason)
             return self._disconnect()
@@ -275,7 +275,7 @@ class Machine:
         if not self._watch.timed_out(self._room.participants):
             return []
         # What was said is kept for the one that is called next.
-        return self._dispatch.call(chance) if self._dispatch.is_wanted else [Discard()]
+        return self._call(chance) if self._dispatch.is_wanted else [Discard()]
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -311,6 +311,12 @@ class Machine:
         delay = rejoin_delay(self._attempts, chance)
         self._attempts += 1
         return self._join(delay)
+
+    def _call(self, chance: float) -> list[Effect]:
+        """Another agent, into another room. A join that was not answered is given up for it."""
+        effects = self._dispatch.call(chance)
+        self._is_joining = self._is_joining and not effects
+        return effects
 
     def _lose(self, now: float) -> None:
         if self._is_there and now - self._connected_at >= STABLE_S:
@@ -371,7 +377,7 @@ class Machine:
         if (agent := find_agent(room.participants)) is None:
             # One that is gone when we come back was lost as we were; who is seen to leave wants to.
             is_lost = had_agent and (is_new or room.agent_lost)
-            return effects + (self._dispatch.call(chance) if is_lost else [])
+            return effects + (self._call(chance) if is_lost else [])
         if is_conversing(agent):
             self._dispatch.agent_takes_part()
         return effects + self._dispatch.agent_is_there()

@@ -730,16 +730,17 @@ class AnyOrder(RuleBasedStateMachine):
                     assert self.machine.is_on
                 case StopRecorder():
                     assert not self.machine.is_on
-                case Join(delay_s=delay_s, elsewhere=True) if not self.joining:
+                case Join(delay_s=delay_s, elsewhere=True):
                     assert self.machine.is_on
                     assert self.redispatch
                     assert 0.0 <= delay_s <= MAX_S
-                    self.moving = True
-                case Join(delay_s=delay_s, elsewhere=elsewhere):
+                    # It takes the place of a join that was not answered.
+                    self.moving, self.joining = True, False
+                case Join(delay_s=delay_s):
                     assert self.machine.is_on
                     assert not self.joining, "a join is under way"
                     assert 0.0 <= delay_s <= REJOIN_MAX_S
-                    assert elsewhere == self.moving, "a move is forgotten"
+                    assert not self.moving, "a move is forgotten"
                     self.joining, self.has_word = True, False
                 case Stay():
                     assert self.moving
@@ -901,12 +902,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nothing_hangs(self) -> None:
-        """Not in the room, as far as is known, means that a join is under way, or waits for the
-        recorder, or for the room's first word.
+        """Not in the room, as far as is known, means that a join or a move is under way, or waits
+        for the recorder, or for the room's first word.
         """
         may_join = self.machine.standing.stood or self.machine._may_join
         if self.machine.is_on and may_join and self.has_word:
-            assert self.is_there or self.joining
+            assert self.is_there or self.joining or self.moving
 
     @invariant()
     def the_timer_is_armed_exactly_when_the_agent_is_waited_for(self) -> None:
