@@ -15,6 +15,7 @@ from actors.messages import (
     GetMessages,
     Message,
     Messages,
+    ProvideTokens,
     RestoreMessages,
     RoomState,
     Say,
@@ -24,6 +25,7 @@ from actors.messages import (
     TextStream,
 )
 from actors.runtime.actor import Actor, Answer
+from actors.runtime.errors import OrderFailed
 
 from .boot import BootStart
 from .chat import Chat
@@ -33,6 +35,7 @@ from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
 from .record import Record
 from .tokens.choose import token_source
+from .tokens.program import ProgramTokens
 from .transcripts import TOPIC
 from .work import Work
 
@@ -73,7 +76,9 @@ class SessionActor(Actor):
         self._agent_due_at = memory.agent_due_at
         identity = livekit.identity or _own_identity()
         self._own = memory.identity or identity
-        self._work = Work(self, self._machine, token_source(livekit, os.environ), identity)
+        self._programs = ProgramTokens(self.ask)
+        tokens = token_source(livekit, os.environ, self._programs)
+        self._work = Work(self, self._machine, tokens, identity)
         self._work.room_name = memory.room_name
         self._record = Record(self)
         self._chat = Chat(self, self._machine, self._record)
@@ -117,6 +122,8 @@ class SessionActor(Actor):
                 return Messages(self._record.list.newest(MAX_ANSWER_BYTES))
             case RestoreMessages(messages=messages):
                 self._record.replace(messages, time.time())
+            case ProvideTokens():
+                self._take_tokens_from(sender)
             case RoomState():
                 self._room_changed(message)
             case AudioState():
@@ -135,6 +142,11 @@ class SessionActor(Actor):
         if not self._machine.is_on and self._work.refusal is not None:
             raise self._work.refusal
         return None
+
+    def _take_tokens_from(self, program: str) -> None:
+        if self.settings.livekit.token_source != "program":  # noqa: S105  # a kind
+            raise OrderFailed("invalid", "the terminal has a token source of its own")
+        self._programs.add(program)
 
     def _begin(self) -> None:
         self._record.close()

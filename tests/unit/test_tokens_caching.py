@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from actors.session.tokens import TokenError, TokenOptions, TokenResponse
 from actors.session.tokens.caching import MAX_SLOTS, TOLERANCE_S, CachingTokens, is_good
+from actors.session.tokens.claims import room_of
 from actors.session.tokens.custom import CustomTokens
 from actors.session.tokens.literal import LiteralTokens
+from tests.children import DEADLINE_S
 
 pytestmark = pytest.mark.unit
 
@@ -212,14 +215,55 @@ def test_whatever_a_function_does_wrong_is_a_token_error() -> None:
     def wrong(_request: TokenOptions) -> Any:
         return {"url": "wss://x"}
 
-    def refusing(_request: TokenOptions) -> TokenResponse:
-        raise TokenError("not today")
-
     for function, told in (
         (raising, "KeyError"),
         (wrong, "TokenResponse"),
-        (refusing, "today"),
     ):
         with pytest.raises(TokenError, match=told) as failed:
             asyncio.run(CustomTokens(function).fetch(REQUEST))
         assert "secret" not in str(failed.value)
+
+
+def test_a_function_that_blocks_or_hangs_has_its_time_and_stops_nobody_else() -> None:
+    let_go = threading.Event()
+
+    def blocks(_request: TokenOptions) -> TokenResponse:
+        let_go.wait(DEADLINE_S)
+        return TokenResponse("wss://late", "token")
+
+    async def hangs(_request: TokenOptions) -> TokenResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario() -> None:
+        for function in (blocks, hangs):
+            with pytest.raises(TokenError, match=r"within 0\.05 s"):
+                await CustomTokens(function, within_s=0.05).fetch(REQUEST)
+        let_go.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_response_does_not_show_its_token() -> None:
+    response = TokenResponse("wss://livekit.example", "hush")
+    assert "hush" not in f"{response!r} {response}"
+
+
+# -- what it says of itself ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "said", "room"),
+    [
+        (_token(video={"room": "its own"}), "", "its own"),
+        (_token(video={"room": "its own"}), "said", "its own"),
+        (_token(video={}), "said", "said"),
+        (_token(), "", ""),
+        ("opaque", "said", "said"),
+        (_token(video=5), "", ""),
+    ],
+)
+def test_the_room_is_that_of_the_token_whatever_was_asked_for(
+    token: str, said: str, room: str
+) -> None:
+    assert room_of(TokenResponse("wss://x", token, said)) == room

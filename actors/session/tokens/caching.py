@@ -1,7 +1,6 @@
 """A token used again for as long as it is good. ``clock`` is an argument."""
 
 import asyncio
-import base64
 import time
 from collections.abc import Callable
 
@@ -9,6 +8,7 @@ import msgspec
 
 from actors.messages import TokenOptions, TokenResponse
 
+from .claims import claims_of
 from .source import TokenSource
 
 TOLERANCE_S = 60.0
@@ -17,11 +17,6 @@ the clocks of two machines differ.
 """
 MAX_SLOTS = 64
 """Different requests remembered; of more, the oldest go."""
-
-
-class _Claims(msgspec.Struct):
-    exp: float
-    nbf: float = 0.0
 
 
 class CachingTokens:
@@ -65,16 +60,7 @@ def is_good(token: str, now: float) -> bool:
     """Whether a token can be used at ``now`` (Unix seconds), by its own word; its signature is
     the server's matter. One without ``exp``, or that cannot be read, is used once only.
     """
-    claims = _claims(token)
-    return claims is not None and claims.nbf - TOLERANCE_S <= now < claims.exp - TOLERANCE_S
-
-
-def _claims(token: str) -> _Claims | None:
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        return msgspec.json.decode(body, type=_Claims)
-    except (ValueError, RecursionError):  # binascii's and msgspec's errors are ValueErrors
-        return None
+    claims = claims_of(token)
+    if claims is None or claims.exp is None:
+        return False
+    return claims.nbf - TOLERANCE_S <= now < claims.exp - TOLERANCE_S
