@@ -138,6 +138,10 @@ class BlockingSession:
         """As :meth:`Session.unmute`."""
         self._run(self._session.unmute())
 
+    def set_encryption_enabled(self, enabled: bool) -> None:
+        """As :meth:`Session.set_encryption_enabled`."""
+        self._run(self._session.set_encryption_enabled(enabled))
+
     def dismiss_error(self) -> None:
         """As :meth:`Session.dismiss_error`."""
         self._run(self._session.dismiss_error())

@@ -46,6 +46,7 @@ class Link:
         tell: Callable[[Change], None],
         tokens: TokenFunction | None = None,
     ) -> None:
+        self.runtime_dir = runtime_dir
         self._view = view
         self._tell = tell
         self._tokens = tokens

@@ -1,7 +1,9 @@
 """How a terminal of one's own is to be; all of it becomes the config of ``callpoint run``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from actors.settings.credentials import E2EE_KEY
 
 from .errors import OptionsError
 from .tokens import TokenOptions, TokenSource
@@ -26,7 +28,16 @@ class SessionOptions:
     """Loudspeaker: a device, ``default`` or ``none``."""
     state_dir: str = ""
     """Where the message history is kept. Empty: it ends with the terminal."""
+    encryption: str | None = field(default=None, repr=False)
+    """End-to-end encryption with this key, which the agent must have too; None: none. It is in no
+    file and on no command line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def environment_of(options: SessionOptions, tokens: TokenSource) -> dict[str, str]:
+    """What is secret, for the environment of the terminal's process."""
+    key = {} if options.encryption is None else {E2EE_KEY: options.encryption}
+    return {**tokens.environment, **key}
 
 
 def config_of(options: SessionOptions, tokens: TokenSource, wanted: TokenOptions) -> dict[str, Any]:
@@ -42,6 +53,7 @@ def config_of(options: SessionOptions, tokens: TokenSource, wanted: TokenOptions
             "participant_name": wanted.participant_name,
             "participant_metadata": wanted.participant_metadata,
             "participant_attributes": dict(wanted.participant_attributes),
+            "encryption": options.encryption is not None,
             **tokens.livekit,
         },
         "session": {

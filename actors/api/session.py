@@ -19,6 +19,7 @@ from actors.messages import (
     RestoreMessages,
     Say,
     SessionError,
+    SetEncryption,
     SetMuted,
     StartSession,
 )
@@ -29,7 +30,7 @@ from .agent import Agent
 from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
 from .message import ReceivedMessage, SentMessage, to_chat
 from .observers import Changes, Observers, OnChange, Snapshots
-from .options import SessionOptions, config_of
+from .options import SessionOptions, config_of, environment_of
 from .snapshot import Change, Snapshot
 from .tokens import TokenOptions, TokenSource
 from .view import View
@@ -222,7 +223,7 @@ class Session:
             config_of(self._options, self._tokens, self._token_options),
             self._runtime_dir,
             state_dir=self._options.state_dir,
-            environment=self._tokens.environment,
+            environment=environment_of(self._options, self._tokens),
             ended=self._terminal_ended,
         )
         stack.push_async_callback(terminal.stop)
@@ -259,6 +260,11 @@ class Session:
         return self._view.snapshot()
 
     @property
+    def runtime_dir(self) -> Path | None:
+        """Of the terminal, for others to attach to; None: it is not opened."""
+        return self._link.runtime_dir if self._link else None
+
+    @property
     def is_attached(self) -> bool:
         """The terminal answers; else everything is as it was last seen."""
         return self.snapshot.is_attached
@@ -292,6 +298,13 @@ class Session:
     def is_muted(self) -> bool:
         """The microphone is off."""
         return self.snapshot.is_muted
+
+    @property
+    def is_encrypted(self) -> bool:
+        """What is said and sent is encrypted end to end. That the agent has another key, or none,
+        is error ``media``.
+        """
+        return self.snapshot.is_encrypted
 
     @property
     def input_dbfs(self) -> float:
@@ -363,6 +376,15 @@ class Session:
         await self.open()
         await self._order(SetMuted(False))
         await self._settle(lambda now: not now.is_muted)
+
+    async def set_encryption_enabled(self, enabled: bool) -> None:
+        """End-to-end encryption on or off from now on, on this side: the agent must do the same.
+
+        Raises as :meth:`end`, :class:`OrderRefused` also when the terminal has no key.
+        """
+        await self.open()
+        await self._order(SetEncryption(enabled))
+        await self._settle(lambda now: now.is_encrypted == enabled)
 
     async def dismiss_error(self) -> None:
         """Clear :attr:`error`, never the agent's failure. Raises as :meth:`end`."""

@@ -62,6 +62,7 @@ from .room import (
     RoomEnd,
     RoomState,
     SendText,
+    SetEncryption,
     TextStream,
     Track,
     UplinkState,
@@ -97,7 +98,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     Follow, Captured, Spoken, Hush, StartRecording, RecordingStarted, StopRecording, SetMuted,
     AudioState, AudioLevel,
     # room
-    JoinRoom, LeaveRoom, DiscardBuffer, SendText, RoomState, TextStream,
+    JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
@@ -184,6 +185,7 @@ __all__ = [
     "SendText",
     "SessionError",
     "SessionState",
+    "SetEncryption",
     "SetMuted",
     "Spoken",
     "StartFailed",

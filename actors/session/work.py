@@ -13,12 +13,14 @@ from actors.messages import (
     JoinRoom,
     LeaveRoom,
     Message,
+    SetEncryption,
     StartRecording,
     StopRecording,
 )
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.settings import Settings
 
+from .cipher import Cipher
 from .effects import (
     ArmTimer,
     CancelTimer,
@@ -72,7 +74,12 @@ class Work:
     """
 
     def __init__(
-        self, session: Session, machine: Machine, tokens: TokenSource, identity: str
+        self,
+        session: Session,
+        machine: Machine,
+        tokens: TokenSource,
+        identity: str,
+        cipher: Cipher,
     ) -> None:
         self._session = session
         self._machine = machine
@@ -85,12 +92,14 @@ class Work:
         self._may_stay = False
         self.room_name = ""
         """Of the conversation's room: as it is asked for, and then as the token has it."""
+        self.cipher = cipher
         self.refusal: OrderFailed | None = None
         """Why the recorder of this conversation could not be started."""
 
     def begin(self) -> None:
         """A new conversation."""
         self.refusal = None
+        self.cipher.begin()
         self._take_new_room()
 
     def queue(self, effects: Iterable[Effect]) -> None:
@@ -98,6 +107,15 @@ class Work:
         for effect in effects:
             if not isinstance(effect, ArmTimer | CancelTimer):  # the session's own
                 self._queue.put_nowait(effect)
+
+    async def encrypt(self, order: SetEncryption) -> None:
+        """On or off; raises ``OrderFailed``. A room that is not there just now is told when it
+        joins.
+        """
+        self.cipher.set(enabled=order.enabled)
+        if self._machine.is_on:
+            with contextlib.suppress(Unreachable):
+                await self._session.ask(ROOM, order, ORDER_S)
 
     async def done(self) -> None:
         """Return when all that is queued by now is carried out (a join: is under way)."""
@@ -178,7 +196,10 @@ class Work:
         if elsewhere or self._machine.agent.error == "left":
             self._take_new_room()
         try:
-            await self._insist(ROOM, await self._order_to_join(conversation, leaving), JOIN_S)
+            order = await self._order_to_join(conversation, leaving)
+            await self._insist(ROOM, order, JOIN_S)
+            if order.encrypted != self.cipher.enabled:  # switched while it was joining
+                await self._order(ROOM, SetEncryption(self.cipher.enabled))
         except (TokenError, OrderFailed) as error:
             self._forget_refused(error)
             log.warning("join failed", extra={"cause": type(error).__name__})
@@ -224,6 +245,7 @@ class Work:
             preconnect=self._session.settings.session.pre_connect_audio,
             room_name=self.room_name,
             identity=self._identity,
+            encrypted=self.cipher.enabled,
         )
 
     def _forget_refused(self, error: Exception) -> None:

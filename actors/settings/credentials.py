@@ -11,15 +11,16 @@ from .files import NotRegular, TooOpen, read_regular
 URL, API_KEY, API_SECRET = "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"
 TOKEN, SANDBOX_ID = "LIVEKIT_TOKEN", "LIVEKIT_SANDBOX_ID"
 HEADERS = "CALLPOINT_TOKEN_HEADERS"
+E2EE_KEY = "CALLPOINT_E2EE_KEY"
 FILE = "CALLPOINT_CREDENTIALS_FILE"
 SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """systemd.exec(5), LoadCredential=: where a service finds its credentials."""
 SYSTEMD_NAME = "livekit.env"
 """Under which name the unit file has to load them."""
-SECRETS = (API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS, FILE, SYSTEMD_DIRECTORY)
+SECRETS = (API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS, E2EE_KEY, FILE, SYSTEMD_DIRECTORY)
 """Names of variables that hold a secret, or lead to one."""
 
-_NAMES = (URL, API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS)
+_NAMES = (URL, API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS, E2EE_KEY)
 _MAX_BYTES = 64 * 1024
 _GROUP_AND_WORLD, _WORLD = 0o077, 0o007
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -45,6 +46,8 @@ class Credentials:
     sandbox_id: str = field(default="", repr=False)
     token_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """For the token endpoint."""
+    e2ee_key: str = field(default="", repr=False)
+    """Shared with the agent."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,8 +64,15 @@ def load_credentials(environ: Mapping[str, str]) -> Credentials:
     """
     found = _from_file(environ)
     found.update({name: environ[name] for name in _NAMES if environ.get(name)})
-    url, api_key, api_secret, token, sandbox_id, headers = (found.get(n, "") for n in _NAMES)
-    return Credentials(url, api_key, api_secret, token, sandbox_id, _headers(headers))
+    return Credentials(
+        url=found.get(URL, ""),
+        api_key=found.get(API_KEY, ""),
+        api_secret=found.get(API_SECRET, ""),
+        token=found.get(TOKEN, ""),
+        sandbox_id=found.get(SANDBOX_ID, ""),
+        token_headers=_headers(found.get(HEADERS, "")),
+        e2ee_key=found.get(E2EE_KEY, ""),
+    )
 
 
 def _headers(text: str) -> dict[str, str]:

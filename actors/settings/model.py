@@ -55,6 +55,10 @@ class LiveKit(Section, frozen=True):
     """Of this terminal, for the agent."""
     participant_attributes: dict[str, str] = {}
     """Of this terminal, for the agent."""
+    encryption: bool = False
+    """End-to-end: sound and texts, with a key that the agent has too: CALLPOINT_E2EE_KEY, which
+    comes from where the other secrets do. Nothing of it reaches the server. The practice room has
+    no network and needs none."""
     token_source: Literal["auto", "literal", "development", "program"] = "auto"  # noqa: S105
     """auto: the function, else the endpoint, else tokens are signed here with LIVEKIT_API_KEY and
     LIVEKIT_API_SECRET. literal: LIVEKIT_TOKEN, for one that was made elsewhere. development:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .credentials import (
+    E2EE_KEY,
     FILE,
     SANDBOX_ID,
     TOKEN,
@@ -45,6 +46,8 @@ def _livekit(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         yield Finding(("livekit", "backend"), error.reason, error.remedy)
         return
     yield from _tokens(livekit, credentials)
+    if livekit.encryption and not credentials.e2ee_key:
+        yield Finding(("livekit", "encryption"), "there is no key", f"set {E2EE_KEY}")
 
 
 def _tokens(livekit: LiveKit, found: Credentials) -> Iterator[Finding]:
