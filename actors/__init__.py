@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .api.message import ReceivedMessage as ReceivedMessage
     from .api.message import SentMessage as SentMessage
     from .api.options import SessionOptions as SessionOptions
-    from .api.options import TokenSource as TokenSource
     from .api.session import MessageReceiver as MessageReceiver
     from .api.session import MessageSender as MessageSender
     from .api.session import Session as Session
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from .api.snapshot import Refreshed as Refreshed
     from .api.snapshot import Snapshot as Snapshot
     from .api.snapshot import StateChanged as StateChanged
+    from .api.tokens import TokenOptions as TokenOptions
+    from .api.tokens import TokenResponse as TokenResponse
+    from .api.tokens import TokenSource as TokenSource
 
 _HOMES = {
     "agent": ("Agent",),
@@ -45,7 +47,7 @@ _HOMES = {
         "TerminalError",
     ),
     "message": ("ReceivedMessage", "SentMessage"),
-    "options": ("SessionOptions", "TokenSource"),
+    "options": ("SessionOptions",),
     "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
     "snapshot": (
         "Change",
@@ -55,6 +57,7 @@ _HOMES = {
         "Snapshot",
         "StateChanged",
     ),
+    "tokens": ("TokenOptions", "TokenResponse", "TokenSource"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -81,6 +84,8 @@ __all__ = [
     "StateChanged",
     "TerminalError",
     "TextSender",
+    "TokenOptions",
+    "TokenResponse",
     "TokenSource",
 ]
 

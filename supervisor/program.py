@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from actors.settings.credentials import API_KEY, API_SECRET, FILE, SYSTEMD_DIRECTORY
+from actors.settings.credentials import SECRETS
 
 from .begin import ProgramJob
 from .child import Child
@@ -17,7 +17,6 @@ _TRY_S = 2.0
 _AGAIN_S = (0.02, 0.5)
 """Between two tries, at first and at the longest."""
 _STATUS_LINE_BYTES = 1000
-_SECRET = (API_KEY, API_SECRET, FILE, SYSTEMD_DIRECTORY)
 
 
 class ProgramWork:
@@ -34,7 +33,7 @@ class ProgramWork:
         inherited = {
             key: value
             for key, value in environ(mark).items()
-            if self._spec.credentials or key not in _SECRET
+            if self._spec.credentials or key not in SECRETS
         }
         return ProgramJob(
             self._spec.command, inherited | self._spec.environment, self._spec.directory

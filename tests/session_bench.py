@@ -265,6 +265,8 @@ class Endpoint:
     def __init__(self) -> None:
         self.address = ""
         self.asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.headers: list[dict[str, str]] = []
+        """Of each request."""
         self.holds = asyncio.Event()
         self.holds.set()
         self.fails = 0
@@ -274,6 +276,7 @@ class Endpoint:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self._count += 1
         number = self._count
+        self.headers.append(dict(request.headers))
         self.asked.put_nowait(await request.json())
         await self.holds.wait()
         if self.fails:

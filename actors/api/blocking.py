@@ -12,9 +12,10 @@ from actors.messages import ConnectionState, SessionError
 from .agent import Agent
 from .errors import SessionClosed
 from .message import ReceivedMessage, SentMessage
-from .options import SessionOptions, TokenSource
+from .options import SessionOptions
 from .session import Session
 from .snapshot import Change, Snapshot
+from .tokens import TokenSource
 
 T = TypeVar("T")
 
@@ -56,9 +57,11 @@ class BlockingSession:
         )
 
     @classmethod
-    def attach(cls, runtime_dir: str | Path | None = None) -> Self:
+    def attach(
+        cls, runtime_dir: str | Path | None = None, *, token_source: TokenSource | None = None
+    ) -> Self:
         """As :meth:`Session.attach`."""
-        return cls(Session.attach(runtime_dir))
+        return cls(Session.attach(runtime_dir, token_source=token_source))
 
     def __enter__(self) -> Self:
         try:
@@ -134,6 +137,10 @@ class BlockingSession:
     def unmute(self) -> None:
         """As :meth:`Session.unmute`."""
         self._run(self._session.unmute())
+
+    def set_encryption_enabled(self, enabled: bool) -> None:
+        """As :meth:`Session.set_encryption_enabled`."""
+        self._run(self._session.set_encryption_enabled(enabled))
 
     def dismiss_error(self) -> None:
         """As :meth:`Session.dismiss_error`."""

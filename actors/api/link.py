@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from actors.messages import (
     MessagePurged,
     MessagesRestored,
     Missed,
+    ProvideTokens,
     SessionState,
+    TokenOptions,
 )
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
+from actors.runtime.token_function import TokenFunction, ask_function
 
 from .snapshot import Change
 from .view import View
+
+log = logging.getLogger(__name__)
 
 SESSION, AUDIO = "session", "audio"
 OPEN_S = 10.0
@@ -30,12 +36,20 @@ OPEN_S = 10.0
 
 class Link:
     """Keeps ``view`` true over crashes of whatever there is; ``tell`` is called with each change,
-    in the loop.
+    in the loop. ``tokens``: the terminal may ask this program for tokens.
     """
 
-    def __init__(self, runtime_dir: Path, view: View, tell: Callable[[Change], None]) -> None:
+    def __init__(
+        self,
+        runtime_dir: Path,
+        view: View,
+        tell: Callable[[Change], None],
+        tokens: TokenFunction | None = None,
+    ) -> None:
+        self.runtime_dir = runtime_dir
         self._view = view
         self._tell = tell
+        self._tokens = tokens
         self._fetcher = Fetcher(self._ask_for_list, self._take_list)
         self._fetcher.fetch()
         self._has_state = asyncio.Event()
@@ -48,12 +62,15 @@ class Link:
             ),
             on_message=self._on_message,
             on_peer=self._on_peer,
+            on_ask=self._on_ask,
         )  # fmt: skip
 
     async def open(self) -> None:
         """Raises ``NotRunning``, or ``NoAnswer`` when there is no session that answers."""
         await self._client.__aenter__()
         self._keeping = asyncio.create_task(self._fetcher.run(), name="session-list")
+        self._offering: asyncio.Task[None] | None = None
+        self._offer()
         try:
             async with asyncio.timeout(OPEN_S):
                 await self._fetcher.fetched()
@@ -70,9 +87,11 @@ class Link:
 
     async def close(self) -> None:
         """The terminal goes on without us."""
-        self._keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._keeping
+        for task in (self._keeping, self._offering):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self._client.__aexit__(None, None, None)
 
     async def order(self, message: Message) -> Message:
@@ -104,8 +123,34 @@ class Link:
             return
         if up:
             self._fetcher.fetch()
+            self._offer()
         elif (change := self._view.detached()) is not None:
             self._tell(change)
+
+    # -- tokens ----------------------------------------------------------------------------------
+
+    def _offer(self) -> None:
+        """Whoever the session is now, it must know whom to ask."""
+        if self._tokens is not None:
+            if self._offering is not None:
+                self._offering.cancel()
+            self._offering = asyncio.create_task(self._offer_tokens(), name="token-offer")
+
+    async def _offer_tokens(self) -> None:
+        try:
+            await self._client.post.joined()
+            await self.order(ProvideTokens())
+        except OrderFailed as failed:
+            log.info("tokens are not wanted", extra={"code": failed.code})
+
+    async def _on_ask(self, message: Message, sender: str) -> Message:
+        if self._tokens is None or sender != SESSION or not isinstance(message, TokenOptions):
+            raise OrderFailed("invalid", "this program takes no such orders")
+        try:
+            return await ask_function(self._tokens, message)
+        except OrderFailed as failed:
+            log.warning("no token", extra={"reason": failed.reason}, exc_info=failed.__cause__)
+            raise
 
     async def _ask_for_list(self, message: Message) -> Message:
         await self._client.post.joined()

@@ -1,42 +1,12 @@
 """How a terminal of one's own is to be; all of it becomes the config of ``callpoint run``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from actors.settings.credentials import API_KEY, API_SECRET, URL
+from actors.settings.credentials import E2EE_KEY
 
 from .errors import OptionsError
-
-
-@dataclass(frozen=True)
-class TokenSource:
-    """Where the terminal gets a token for each join: one of the four below."""
-
-    token_endpoint: str = ""
-    is_practice: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """For the terminal's process: keys are in no file and on no command line."""
-
-    @classmethod
-    def from_environment(cls) -> "TokenSource":
-        """Signed by the terminal with LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET."""
-        return cls()
-
-    @classmethod
-    def local(cls, url: str, api_key: str, api_secret: str) -> "TokenSource":
-        """The same with these."""
-        return cls(environment={URL: url, API_KEY: api_key, API_SECRET: api_secret})
-
-    @classmethod
-    def endpoint(cls, address: str) -> "TokenSource":
-        """POST to this http(s) address, as LiveKit's SDKs do."""
-        return cls(token_endpoint=address)
-
-    @classmethod
-    def practice(cls) -> "TokenSource":
-        """No server: an embedded room with a parrot for an agent."""
-        return cls(is_practice=True)
+from .tokens import TokenOptions, TokenSource
 
 
 @dataclass(frozen=True)
@@ -58,23 +28,33 @@ class SessionOptions:
     """Loudspeaker: a device, ``default`` or ``none``."""
     state_dir: str = ""
     """Where the message history is kept. Empty: it ends with the terminal."""
+    encryption: str | None = field(default=None, repr=False)
+    """End-to-end encryption with this key, which the agent must have too; None: none. It is in no
+    file and on no command line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-def config_of(
-    options: SessionOptions, tokens: TokenSource, agent_name: str, agent_metadata: str
-) -> dict[str, Any]:
+def environment_of(options: SessionOptions, tokens: TokenSource) -> dict[str, str]:
+    """What is secret, for the environment of the terminal's process."""
+    key = {} if options.encryption is None else {E2EE_KEY: options.encryption}
+    return {**tokens.environment, **key}
+
+
+def config_of(options: SessionOptions, tokens: TokenSource, wanted: TokenOptions) -> dict[str, Any]:
     """The sections of a config file. Raises :class:`OptionsError`."""
     timeout = options.agent_connect_timeout
     config = {
         "terminal": {"log_level": options.log_level},
         "livekit": {
-            "backend": "practice" if tokens.is_practice else "livekit",
-            "token_endpoint": tokens.token_endpoint,
-            "agent_name": agent_name,
-            "agent_metadata": agent_metadata,
-            "room_name": options.room,
-            "identity": options.identity,
+            "agent_name": wanted.agent_name,
+            "agent_metadata": wanted.agent_metadata,
+            "room_name": wanted.room_name or options.room,
+            "identity": wanted.participant_identity or options.identity,
+            "participant_name": wanted.participant_name,
+            "participant_metadata": wanted.participant_metadata,
+            "participant_attributes": dict(wanted.participant_attributes),
+            "encryption": options.encryption is not None,
+            **tokens.livekit,
         },
         "session": {
             "start": "manual",

@@ -19,6 +19,7 @@ from actors.messages import (
     RestoreMessages,
     Say,
     SessionError,
+    SetEncryption,
     SetMuted,
     StartSession,
 )
@@ -29,8 +30,9 @@ from .agent import Agent
 from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
 from .message import ReceivedMessage, SentMessage, to_chat
 from .observers import Changes, Observers, OnChange, Snapshots
-from .options import SessionOptions, TokenSource, config_of
+from .options import SessionOptions, config_of, environment_of
 from .snapshot import Change, Snapshot
+from .tokens import TokenOptions, TokenSource
 from .view import View
 
 if TYPE_CHECKING:
@@ -70,15 +72,15 @@ class Session:
     def __init__(
         self,
         token_source: TokenSource | None = None,
+        token_options: TokenOptions | None = None,
         options: SessionOptions | None = None,
         *,
-        agent_name: str = "",
-        agent_metadata: str = "",
         runtime_dir: str | Path | None = None,
         senders: Sequence[MessageSender] | None = None,
         receivers: Sequence[MessageReceiver] = (),
     ) -> None:
-        """As :meth:`with_agent`; without a name the server sends whichever agent it has.
+        """As :meth:`with_agent`. ``token_options``: whom the token is to call, which room it is for
+        and who the terminal is in there; without an agent's name the server sends whichever it has.
 
         ``senders``: None: the text goes to the agent; else these, one after the other, and
         :class:`TextSender` among them if the agent is to get it too. ``receivers``: besides the
@@ -86,7 +88,7 @@ class Session:
         """
         self._options = options or SessionOptions()
         self._tokens = token_source or TokenSource.from_environment()
-        self._agent = (agent_name, agent_metadata)
+        self._token_options = token_options or TokenOptions()
         self._runtime_dir = Path(runtime_dir).absolute() if runtime_dir else None
         self._may_start = True
         self._senders = (TextSender(),) if senders is None else tuple(senders)
@@ -111,30 +113,37 @@ class Session:
         token_source: TokenSource | None = None,
         options: SessionOptions | None = None,
         runtime_dir: str | Path | None = None,
+        senders: Sequence[MessageSender] | None = None,
+        receivers: Sequence[MessageReceiver] = (),
     ) -> Self:
         """A session with the agent of that name; nothing is started yet.
 
         ``token_source``: else the environment's keys. ``runtime_dir``: attach to the terminal that
         runs there, which has its own agent and options, or start one there; None: always a new
-        terminal.
+        terminal. ``senders``, ``receivers``: as for :class:`Session`.
         """
         return cls(
             token_source,
+            TokenOptions(agent_name=name, agent_metadata=agent_metadata),
             options,
-            agent_name=name,
-            agent_metadata=agent_metadata,
             runtime_dir=runtime_dir,
+            senders=senders,
+            receivers=receivers,
         )
 
     @classmethod
-    def attach(cls, runtime_dir: str | Path | None = None) -> Self:
+    def attach(
+        cls, runtime_dir: str | Path | None = None, *, token_source: TokenSource | None = None
+    ) -> Self:
         """A session of the terminal that runs in ``runtime_dir``; nothing is asked of it yet.
 
         None: CALLPOINT_RUNTIME_DIR, else the default of this user, as for ``callpoint status``.
+        ``token_source``: one with a function gives a terminal its tokens whose config has
+        ``token_source = "program"``; any other is the terminal's own matter.
         """
         from actors.settings.dirs import runtime_dir as default_dir
 
-        session = cls(runtime_dir=runtime_dir or default_dir(os.environ))
+        session = cls(token_source, runtime_dir=runtime_dir or default_dir(os.environ))
         session._may_start = False
         return session
 
@@ -197,7 +206,7 @@ class Session:
 
         from .link import Link
 
-        link = Link(runtime_dir, self._view, self._observers.tell)
+        link = Link(runtime_dir, self._view, self._observers.tell, self._tokens.function)
         try:
             await link.open()
         except NotRunning:
@@ -211,10 +220,10 @@ class Session:
         from .terminal import OwnTerminal
 
         terminal = OwnTerminal(
-            config_of(self._options, self._tokens, *self._agent),
+            config_of(self._options, self._tokens, self._token_options),
             self._runtime_dir,
             state_dir=self._options.state_dir,
-            environment=self._tokens.environment,
+            environment=environment_of(self._options, self._tokens),
             ended=self._terminal_ended,
         )
         stack.push_async_callback(terminal.stop)
@@ -251,6 +260,11 @@ class Session:
         return self._view.snapshot()
 
     @property
+    def runtime_dir(self) -> Path | None:
+        """Of the terminal, for others to attach to; None: it is not opened."""
+        return self._link.runtime_dir if self._link else None
+
+    @property
     def is_attached(self) -> bool:
         """The terminal answers; else everything is as it was last seen."""
         return self.snapshot.is_attached
@@ -284,6 +298,13 @@ class Session:
     def is_muted(self) -> bool:
         """The microphone is off."""
         return self.snapshot.is_muted
+
+    @property
+    def is_encrypted(self) -> bool:
+        """What is said and sent is encrypted end to end. That the agent has another key, or none,
+        is error ``media``.
+        """
+        return self.snapshot.is_encrypted
 
     @property
     def input_dbfs(self) -> float:
@@ -355,6 +376,15 @@ class Session:
         await self.open()
         await self._order(SetMuted(False))
         await self._settle(lambda now: not now.is_muted)
+
+    async def set_encryption_enabled(self, enabled: bool) -> None:
+        """End-to-end encryption on or off from now on, on this side: the agent must do the same.
+
+        Raises as :meth:`end`, :class:`OrderRefused` also when the terminal has no key.
+        """
+        await self.open()
+        await self._order(SetEncryption(enabled))
+        await self._settle(lambda now: now.is_encrypted == enabled)
 
     async def dismiss_error(self) -> None:
         """Clear :attr:`error`, never the agent's failure. Raises as :meth:`end`."""

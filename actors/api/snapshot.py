@@ -23,6 +23,8 @@ class Snapshot:
     """``error.kind``: ``connection``, ``sender``, ``receiver`` or ``media``; ``error.reason``."""
     is_muted: bool = False
     """The microphone is off."""
+    is_encrypted: bool = False
+    """What is said and sent is encrypted end to end."""
     room_name: str = ""
     messages: tuple[ReceivedMessage, ...] = ()
     """In the order in which they first appeared; the newest 2000."""

@@ -39,6 +39,7 @@ class View:
                 agent=self._agent,
                 error=self._error or (state.error if state else None),
                 is_muted=bool(state and state.muted),
+                is_encrypted=bool(state and state.encrypted),
                 room_name=state.room_name if state else "",
                 messages=self._messages.all(),
             )

@@ -62,6 +62,7 @@ from .room import (
     RoomEnd,
     RoomState,
     SendText,
+    SetEncryption,
     TextStream,
     Track,
     UplinkState,
@@ -85,6 +86,7 @@ from .session import (
     SessionState,
     StartSession,
 )
+from .tokens import ProvideTokens, TokenOptions, TokenResponse
 
 CATALOGUE: tuple[type[Message], ...] = (
     # lifecycle
@@ -96,12 +98,14 @@ CATALOGUE: tuple[type[Message], ...] = (
     Follow, Captured, Spoken, Hush, StartRecording, RecordingStarted, StopRecording, SetMuted,
     AudioState, AudioLevel,
     # room
-    JoinRoom, LeaveRoom, DiscardBuffer, SendText, RoomState, TextStream,
+    JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
     RestoreMessages, MessagesRestored,
+    # tokens
+    ProvideTokens, TokenOptions, TokenResponse,
     # kiosk
     KioskState,
     # practice
@@ -167,6 +171,7 @@ __all__ = [
     "PracticeRoster",
     "PracticeSubscribed",
     "PracticeText",
+    "ProvideTokens",
     "Ready",
     "RecordingStarted",
     "Reload",
@@ -180,6 +185,7 @@ __all__ = [
     "SendText",
     "SessionError",
     "SessionState",
+    "SetEncryption",
     "SetMuted",
     "Spoken",
     "StartFailed",
@@ -191,6 +197,8 @@ __all__ = [
     "StopTerminal",
     "StoreMessage",
     "TextStream",
+    "TokenOptions",
+    "TokenResponse",
     "Track",
     "UplinkState",
     "Welcome",

@@ -24,6 +24,8 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
     """``microphone``, ``camera``, ``screenshare``, ``screenshare_audio`` or ``unknown``."""
     subscribed: bool
     muted: bool = False
+    encrypted: bool = False
+    """Its publisher says so."""
 
 
 class Participant(msgspec.Struct, frozen=True, array_like=True):
@@ -37,6 +39,8 @@ class Participant(msgspec.Struct, frozen=True, array_like=True):
     attributes: dict[str, str]
     tracks: tuple[Track, ...] = ()
     name: str = ""
+    undecipherable: bool = False
+    """What it sends cannot be decrypted: it has another key."""
 
 
 class JoinRoom(Message, tag="join-room", frozen=True):
@@ -57,10 +61,21 @@ class JoinRoom(Message, tag="join-room", frozen=True):
     """Of the room; the practice room has no token that would tell it."""
     identity: str = ""
     """Of this terminal, likewise."""
+    encrypted: bool = False
+    """Encrypt what is sent, with the key that only the room's process has, and decrypt what
+    comes."""
 
 
 class LeaveRoom(Message, tag="leave-room", frozen=True):
     """Ask to the room: end the conversation for good (agents close theirs on such a leave)."""
+
+
+class SetEncryption(Message, tag="set-encryption", frozen=True):
+    """Ask to the session, and of the session to the room: end-to-end encryption on or off from now
+    on, on this side only. Answered by Done, or Failed where there is no key.
+    """
+
+    enabled: bool
 
 
 class DiscardBuffer(Message, tag="discard-buffer", frozen=True):

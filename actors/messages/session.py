@@ -49,6 +49,8 @@ class SessionState(Message, tag="session-state", frozen=True):
     muted: bool = False
     room_name: str = ""
     error: SessionError | None = None
+    encrypted: bool = False
+    """What is said and sent is encrypted end to end."""
 
 
 class StartSession(Message, tag="start-session", frozen=True):

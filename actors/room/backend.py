@@ -132,6 +132,11 @@ class RoomBackend(Protocol):
         open streams end, ``disconnected``, nobody is there. Does nothing when it has ended.
         """
 
+    def set_encryption(self, *, enabled: bool) -> None:
+        """End-to-end encryption on or off, before connecting or while connected. Raises
+        :class:`RoomError` when it is to be on and there is no key.
+        """
+
     async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
         """Publish the microphone track; returns its sid, never empty. ``preconnect``: with the
         feature that makes an agent wait for the pre-connect buffer. Raises :class:`RoomError`.

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from actors.messages import (
     ConnectionState,
@@ -34,6 +35,9 @@ from .text import TextFold
 log = logging.getLogger(__name__)
 
 LOST = "the connection to the room was lost"
+TRANSCRIBED_TRACK = "lk.transcribed_track_id"
+
+E = TypeVar("E", TextChunk, TextEnded)
 
 
 class Outlet(Protocol):
@@ -73,6 +77,7 @@ class Call:
         self._connection: ConnectionState = "connecting"
         self._participants: tuple[Participant, ...] = ()
         self._microphone_sid = ""
+        self._own_sids: set[str] = set()
         self._joined = False
 
     def is_for(self, order: JoinRoom) -> bool:
@@ -81,10 +86,12 @@ class Call:
 
     async def join(self, order: JoinRoom, sample_rate: int) -> None:
         """Connect, and publish the microphone if it has one. Raises ``RoomError``."""
+        self.backend.set_encryption(enabled=order.encrypted)
         await self.backend.connect(order.url, order.token)
         if self.microphone is not None:
             sid = await self.backend.publish_microphone(sample_rate, preconnect=order.preconnect)
             self._microphone_sid = sid
+            self._own_sids.add(sid)
             self.microphone.published(sid)
         self._joined = True
         self._outlet.call_changed()
@@ -128,10 +135,10 @@ class Call:
                 self._speaker.spoken(event.sample_rate, event.pcm)
                 return
             case TextChunk():
-                self._say(self._texts.chunk(event, time.time()))
+                self._say(self._texts.chunk(self._named(event), time.time()))
                 return
             case TextEnded():
-                self._say(self._texts.ended(event, time.time()))
+                self._say(self._texts.ended(self._named(event), time.time()))
                 return
             case ConnectionChanged():
                 self._on_connection(event)
@@ -140,6 +147,14 @@ class Call:
             case MicrophoneSubscribed() | MicrophoneRepublished():
                 self._on_microphone(event)
         self._outlet.call_changed()
+
+    def _named(self, event: E) -> E:
+        """What was understood of our microphone is sent in our name; where it is encrypted,
+        LiveKit's client loses that, and only the track tells.
+        """
+        if event.attributes.get(TRANSCRIBED_TRACK) in self._own_sids:
+            return replace(event, participant=self.backend.identity or event.participant)
+        return event
 
     def _say(self, stream: TextStream | None) -> None:
         if stream is not None:
@@ -172,6 +187,7 @@ class Call:
             return
         if isinstance(event, MicrophoneRepublished):
             self._microphone_sid = event.sid
+            self._own_sids.add(event.sid)
             self.microphone.republished(event.sid)
         else:
             self.microphone.subscribed(event.sid)

@@ -52,6 +52,8 @@ VOICE_RATE = 48_000
 VOICE_FRAME_MS = 20
 VOICE_FRAMES = 50
 """A second of speech that nobody has fetched; then the oldest goes."""
+UNDECIPHERABLE_FRAMES = 10
+"""Of a participant, in a row: then its sound is dropped unheard until it has another key."""
 DEPARTURE_GRACE_S = 0.1
 """Somebody is gone: wait and see whether it is a reconnect."""
 
@@ -72,6 +74,11 @@ _SOURCES = {
     rtc.TrackSource.SOURCE_SCREENSHARE: "screenshare",
     rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screenshare_audio",
 }
+_UNDECIPHERABLE = (
+    rtc.EncryptionState.DECRYPTION_FAILED,
+    rtc.EncryptionState.MISSING_KEY,
+    rtc.EncryptionState.INTERNAL_ERROR,
+)
 _ACTIVE = 2
 """PARTICIPANT_STATE_ACTIVE of livekit_models.proto, which the client does not export."""
 
@@ -93,11 +100,15 @@ _ROSTER_EVENTS = (
 class LiveKitRoom:
     """A :class:`~.backend.RoomBackend` over LiveKit. Made in the loop it is used in."""
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, e2ee_key: str = "") -> None:
         self._emit = on_event
         self._loop = asyncio.get_running_loop()
         self._room: Any = rtc.Room(self._loop)
         self._readers = TextReaders(on_event, self._is_down)
+        self._e2ee_key = e2ee_key
+        self._encrypts = False
+        self._undecipherable: set[str] = set()
+        """Identities."""
         self._source: Any = None
         self._publication: Any = None
         self._rate = 0
@@ -130,6 +141,7 @@ class LiveKitRoom:
             auto_subscribe=True,
             connect_timeout=CONNECT_TIMEOUT_S,
             data_stream=rtc.DataStreamOptions(max_payload_byte_length=MAX_STREAM_BYTES),
+            encryption=_encryption(self._e2ee_key) if self._e2ee_key else None,
         )
         self._changed("connecting")
         try:
@@ -138,8 +150,20 @@ class LiveKitRoom:
             failure = reasons.not_connected(str(error))
             self._changed("disconnected", str(failure), "lost")
             raise failure from None  # its own text holds the token
+        if self._e2ee_key and not self._encrypts:
+            self._room.e2ee_manager.set_enabled(False)
         self._changed("connected")
         self._look()
+
+    def set_encryption(self, *, enabled: bool) -> None:
+        """See the protocol."""
+        if enabled and not self._e2ee_key:
+            raise RoomError("there is no key to encrypt with", "invalid")
+        self._encrypts = enabled
+        self._undecipherable.clear()
+        if self._e2ee_key and self._room.isconnected():
+            self._room.e2ee_manager.set_enabled(enabled)
+            self._look()
 
     async def disconnect(self) -> None:
         """See the protocol."""
@@ -271,6 +295,7 @@ class LiveKitRoom:
         self._room.on("participant_disconnected", self._on_departure)
         self._room.on("connection_state_changed", self._on_connection_state)
         self._room.on("disconnected", self._on_disconnected)
+        self._room.on("e2ee_state_changed", self._on_decryption)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
 
@@ -309,6 +334,15 @@ class LiveKitRoom:
     def _on_republished(self, publication: Any, _previous_sid: str) -> None:
         self._emit(MicrophoneRepublished(str(publication.sid)))
 
+    def _on_decryption(self, participant: Any, state: int) -> None:
+        if participant is None or not self._encrypts:
+            return
+        if state in _UNDECIPHERABLE:
+            self._undecipherable.add(participant.identity)
+        elif state == rtc.EncryptionState.OK:
+            self._undecipherable.discard(participant.identity)
+        self._look()
+
     # -- participants ----------------------------------------------------------------------------
 
     def _on_departure(self, participant: Any) -> None:
@@ -324,7 +358,10 @@ class LiveKitRoom:
             self._look_later = None
         if self._state != "connected":
             return
-        roster = tuple(_participant(each) for each in _in_order(self._room))
+        roster = tuple(
+            _participant(each, undecipherable=each.identity in self._undecipherable)
+            for each in _in_order(self._room)
+        )
         gone = {each.sid for each in self._roster} - {each.sid for each in roster}
         if gone and not settled:
             self._look_later = self._loop.call_later(DEPARTURE_GRACE_S, self._look_settled)
@@ -351,7 +388,8 @@ class LiveKitRoom:
             participant = self._room.remote_participants.get(identity)
             publication = participant and participant.track_publications.get(sid)
             track = publication and publication.track
-        if track is None:
+        if track is None or (voice is not None and voice[1].encrypted and not self._e2ee_key):
+            # Without the key it is nothing but noise.
             self._stop_voice()
         elif (key := f"{sid} {id(track)}") != self._voice:
             self._stop_voice()
@@ -392,7 +430,17 @@ def _in_order(room: Any) -> list[Any]:
     )
 
 
-def _participant(participant: Any) -> Participant:
+def _encryption(key: str) -> Any:
+    """Without ratcheting, which nobody uses: it would try 16 keys for each frame that cannot be
+    decrypted, half a second of a processor, and then not say so.
+    """
+    provider = rtc.KeyProviderOptions(
+        shared_key=key.encode(), ratchet_window_size=0, failure_tolerance=UNDECIPHERABLE_FRAMES
+    )
+    return rtc.E2EEOptions(key_provider_options=provider)
+
+
+def _participant(participant: Any, *, undecipherable: bool) -> Participant:
     return Participant(
         identity=participant.identity,
         sid=participant.sid,
@@ -401,6 +449,7 @@ def _participant(participant: Any) -> Participant:
         attributes=participant.attributes,
         tracks=tuple(_track(each) for each in participant.track_publications.values()),
         name=participant.name,
+        undecipherable=undecipherable,
     )
 
 
@@ -411,4 +460,5 @@ def _track(publication: Any) -> Track:
         source=_SOURCES.get(publication.source, "unknown"),
         subscribed=publication.subscribed,
         muted=publication.muted,
+        encrypted=publication.encryption_type != rtc.EncryptionType.NONE,
     )

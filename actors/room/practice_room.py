@@ -80,6 +80,9 @@ class PracticeRoom:
         """Of the local participant."""
         return self._link.place.identity if self._link.state != "disconnected" else ""
 
+    def set_encryption(self, *, enabled: bool) -> None:
+        """Nothing of it leaves the machine."""
+
     async def connect(self, url: str, token: str) -> None:
         """See the protocol. ``url`` is not used: there is one parrot in a terminal."""
         self._link.connecting()

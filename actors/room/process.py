@@ -1,6 +1,7 @@
 """The room process: orders in, the room's news out, two audio lanes to the audio process."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 
@@ -14,14 +15,16 @@ from actors.messages import (
     Message,
     RoomState,
     SendText,
+    SetEncryption,
     TextStream,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.bus import Lane
 from actors.runtime.corrupt import CorruptFrames
-from actors.runtime.errors import OrderFailed
+from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
+from actors.settings.credentials import E2EE_KEY, CredentialsError, load_credentials
 
 from .backend import OnEvent, RoomBackend, RoomError
 from .call import LOST, Call
@@ -77,7 +80,19 @@ class RoomActor(Actor):
         from .livekit_room import LiveKitRoom
 
         sdk_log.install()
-        return LiveKitRoom
+        key = self._e2ee_key()
+        return lambda on_event: LiveKitRoom(on_event, key)
+
+    def _e2ee_key(self) -> str:
+        if not self.settings.livekit.encryption:
+            return ""
+        try:
+            key = load_credentials(os.environ).e2ee_key
+        except CredentialsError as error:
+            raise StartError(error.reason, error.remedy) from error
+        if not key:
+            raise StartError("there is no key for end-to-end encryption", f"set {E2EE_KEY}")
+        return key
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -91,6 +106,8 @@ class RoomActor(Actor):
             case DiscardBuffer():
                 if self._call is not None and self._call.microphone is not None:
                     self._call.microphone.discard()
+            case SetEncryption(enabled=enabled):
+                self._set_encryption(enabled)
             case SendText():
                 return self._send_once(message)
             case AudioState():
@@ -153,6 +170,13 @@ class RoomActor(Actor):
         call.close("the room was left")
         self._call, self._error = None, error
         self.call_changed()
+
+    def _set_encryption(self, enabled: bool) -> None:
+        if self._call is not None:
+            try:
+                self._call.backend.set_encryption(enabled=enabled)
+            except RoomError as error:
+                raise OrderFailed(error.code, str(error)) from None
 
     def _send_once(self, order: SendText) -> Answer:
         """A session that was killed before it heard the answer asks again, under the same id."""

@@ -4,12 +4,12 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from actors.messages import Envelope, Message, Missed, Peer
+from actors.messages import Envelope, Failed, Message, Missed, Peer
 
 from .bus import Bus
 from .errors import OrderFailed, Unreachable
@@ -21,12 +21,20 @@ OnMessage = Callable[[Message, str], None]
 OnPeer = Callable[[str, bool], None]
 """Called with the name of an actor that has died (False) or is back (True), in the loop."""
 
+OnAsk = Callable[[Message, str], Awaitable[Message]]
+"""Called with an ask and the name of its sender; the answer, or ``OrderFailed``."""
 
 PATIENCE_S = 5.0
 """How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
 ANSWER_S = 15.0
 """A start waits for the sound device, a message for the room."""
 _AGAIN_S = 0.1
+MAX_ASKED = 64
+"""Asks that are being answered at a time."""
+
+
+async def _takes_no_orders(_message: Message, _sender: str) -> Message:
+    raise OrderFailed("invalid", "this program takes no such orders")
 
 
 class NotRunning(OrderFailed):
@@ -46,7 +54,8 @@ class Client:
     ``subscribes`` and ``on_message``: facts, states and levels to be called with, and
     :class:`actors.messages.Missed` when some of them were lost because they were not read in time.
     ``on_peer``: of the router too, without which nothing passes; whoever was joined is joined
-    again when it is back. Entering raises :class:`NotRunning`.
+    again when it is back. ``on_ask``: runs in a task of its own for each ask. Entering raises
+    :class:`NotRunning`.
     """
 
     def __init__(
@@ -56,11 +65,14 @@ class Client:
         subscribes: tuple[type[Message], ...] = (),
         on_message: OnMessage = lambda _message, _sender: None,
         on_peer: OnPeer = lambda _name, _up: None,
+        on_ask: OnAsk = _takes_no_orders,
     ) -> None:
         self._runtime_dir = runtime_dir
         self._subscribes = subscribes
         self._on_message = on_message
         self._on_peer = on_peer
+        self._on_ask = on_ask
+        self._answering: set[asyncio.Task[None]] = set()
         self._router_is_gone = False
         self.name = f"client-{os.getpid()}-{random.SystemRandom().randrange(1 << 32):08x}"
 
@@ -86,6 +98,9 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for task in self._answering:
+            task.cancel()
+        await asyncio.gather(*self._answering, return_exceptions=True)
         self.post.close()
         self._bus.close(linger_ms=100)
 
@@ -116,8 +131,25 @@ class Client:
             case Missed() as missed:
                 self.post.rejoin()  # brings the snapshots
                 self._on_message(missed, ROUTER)
+            case _ if envelope.kind == "ask":
+                self._answer(envelope)
             case message:
                 self._on_message(message, envelope.sender)
+
+    def _answer(self, ask: Envelope) -> None:
+        if len(self._answering) >= MAX_ASKED:
+            self.post.reply(ask, Failed("overloaded", f"{self.name} has too much to do"))
+            return
+        task = asyncio.get_running_loop().create_task(self._answered(ask), name="answer")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answered(self, ask: Envelope) -> None:
+        try:
+            answer = await self._on_ask(ask.message, ask.sender)
+        except OrderFailed as failed:
+            answer = Failed(failed.code, failed.reason, failed.remedy)
+        self.post.reply(ask, answer)
 
     def _on_link(self, up: bool) -> None:
         """The first connection is the one that we have just joined through."""

@@ -1,7 +1,6 @@
 """The thin shell around an actor: its loop, mailbox, lanes, heartbeat, drain and stop."""
 
 import asyncio
-import importlib
 import io
 import logging
 import os
@@ -29,6 +28,7 @@ from .actor import Actor, Answer
 from .adopted import Adopted
 from .bus import Bus, Context
 from .corrupt import CorruptFrames
+from .dotted import load_object
 from .errors import OrderFailed, StartError
 from .heart import Heart
 from .post import ROUTER, Post
@@ -318,13 +318,7 @@ def _until_next_beat(now: float, period: float) -> float:
 
 
 def _load(target: str) -> type[Actor]:
-    module_name, _, class_name = target.partition(":")
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as cause:
-        raise StartError(
-            f"cannot load {target}: {cause}", "target must be an importable package.module:Class"
-        ) from cause
+    found = load_object(target)
     if not (isinstance(found, type) and issubclass(found, Actor)):
         raise StartError(f"{target} is not a subclass of actors.Actor")
     return found

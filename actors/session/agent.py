@@ -36,7 +36,8 @@ def is_conversing(agent: Participant | None) -> bool:
     return agent is not None and state_of(agent) in CONVERSING
 
 
-def _track(participant: Participant | None, kind: str, source: str) -> Track | None:
+def track_of(participant: Participant | None, kind: str, source: str) -> Track | None:
+    """Its first track of that kind and source."""
     tracks = participant.tracks if participant else ()
     return next((t for t in tracks if t.kind == kind and t.source == source), None)
 
@@ -74,6 +75,7 @@ def view_of(
         is_finished=life in ("disconnected", "failed"),
         error=failure,
         identity=agent.identity if agent else "",
-        audio_track=_track(agent, "audio", "microphone") or _track(avatar, "audio", "microphone"),
-        avatar_video_track=_track(avatar, "video", "camera"),
+        audio_track=track_of(agent, "audio", "microphone")
+        or track_of(avatar, "audio", "microphone"),
+        avatar_video_track=track_of(avatar, "video", "camera"),
     )

@@ -52,6 +52,8 @@ class Memory(msgspec.Struct, frozen=True):
     """Transcripts in the making."""
     restored: Restored | None = None
     """The list is not the newest that history has, but this and what came since."""
+    encrypted: bool = True
+    """End-to-end encryption, where there is a key, was not switched off."""
 
 
 def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memory:
@@ -64,7 +66,13 @@ def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memo
     age_s = now - memory.alive_at
     if memory.boot == boot and 0.0 <= age_s <= within_s:
         return memory
-    return Memory(boot=boot, alive_at=now, owed=memory.owed, restored=memory.restored)
+    return Memory(
+        boot=boot,
+        alive_at=now,
+        owed=memory.owed,
+        restored=memory.restored,
+        encrypted=memory.encrypted,
+    )
 
 
 class MemoryFile:

@@ -15,24 +15,29 @@ from actors.messages import (
     GetMessages,
     Message,
     Messages,
+    ProvideTokens,
     RestoreMessages,
     RoomState,
     Say,
     SessionState,
+    SetEncryption,
     SetMuted,
     StartSession,
     TextStream,
 )
 from actors.runtime.actor import Actor, Answer
+from actors.runtime.errors import OrderFailed
 
 from .boot import BootStart
 from .chat import Chat
+from .cipher import Cipher
 from .effects import ArmTimer, CancelTimer, Effect
 from .keeper import Keeper
 from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
 from .record import Record
 from .tokens.choose import token_source
+from .tokens.program import ProgramTokens
 from .transcripts import TOPIC
 from .work import Work
 
@@ -73,7 +78,11 @@ class SessionActor(Actor):
         self._agent_due_at = memory.agent_due_at
         identity = livekit.identity or _own_identity()
         self._own = memory.identity or identity
-        self._work = Work(self, self._machine, token_source(livekit, os.environ), identity)
+        self._programs = ProgramTokens(self.ask)
+        tokens = token_source(livekit, os.environ, self._programs)
+        has_key = livekit.encryption and livekit.backend == "livekit"
+        cipher = self._cipher = Cipher(has_key=has_key, enabled=memory.encrypted)
+        self._work = Work(self, self._machine, tokens, identity, cipher)
         self._work.room_name = memory.room_name
         self._record = Record(self)
         self._chat = Chat(self, self._machine, self._record)
@@ -110,6 +119,8 @@ class SessionActor(Actor):
                 return self._chat.say(text, id_)
             case SetMuted():
                 return self.later(self.ask("audio", message))
+            case SetEncryption():
+                return self.later(self._encrypt(message))
             case DismissError():
                 self._machine.dismiss_error()
                 self.do([])
@@ -117,6 +128,8 @@ class SessionActor(Actor):
                 return Messages(self._record.list.newest(MAX_ANSWER_BYTES))
             case RestoreMessages(messages=messages):
                 self._record.replace(messages, time.time())
+            case ProvideTokens():
+                self._take_tokens_from(sender)
             case RoomState():
                 self._room_changed(message)
             case AudioState():
@@ -135,6 +148,17 @@ class SessionActor(Actor):
         if not self._machine.is_on and self._work.refusal is not None:
             raise self._work.refusal
         return None
+
+    async def _encrypt(self, order: SetEncryption) -> Message | None:
+        await self._work.encrypt(order)
+        self.remember()
+        self._publish_soon()
+        return None
+
+    def _take_tokens_from(self, program: str) -> None:
+        if self.settings.livekit.token_source != "program":  # noqa: S105  # a kind
+            raise OrderFailed("invalid", "the terminal has a token source of its own")
+        self._programs.add(program)
 
     def _begin(self) -> None:
         self._record.close()
@@ -158,6 +182,8 @@ class SessionActor(Actor):
             # Its former process, or its former self, has received whatever was still open.
             self._record.break_off() if was_on else self._record.close()
         self._waits_for_room = False
+        if trouble := self._cipher.news(self._machine.room.participants):
+            self._machine.fail("media", trouble)
         self.do(effects)
 
     def _audio_changed(self, audio: AudioState) -> None:
@@ -271,6 +297,7 @@ class SessionActor(Actor):
             owed=self._record.owed,
             restored=self._record.restored,
             unfinished=transcripts.unfinished if is_on else transcripts.open,
+            encrypted=self._cipher.enabled or not self._cipher.has_key,
         )
 
     # -- what others see -------------------------------------------------------------------------
@@ -296,6 +323,7 @@ class SessionActor(Actor):
             muted=self._muted,
             room_name=self._work.room_name,
             error=machine.error,
+            encrypted=self._cipher.enabled,
         )
         if state != self._said:
             self._said = state

@@ -13,12 +13,14 @@ from actors.messages import (
     JoinRoom,
     LeaveRoom,
     Message,
+    SetEncryption,
     StartRecording,
     StopRecording,
 )
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.settings import Settings
 
+from .cipher import Cipher
 from .effects import (
     ArmTimer,
     CancelTimer,
@@ -31,7 +33,9 @@ from .effects import (
     StopRecorder,
 )
 from .machine import Machine
-from .tokens import TokenError, TokenRequest, TokenSource
+from .tokens import TokenError, TokenOptions, TokenSource
+from .tokens.caching import CachingTokens
+from .tokens.claims import room_of
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +74,12 @@ class Work:
     """
 
     def __init__(
-        self, session: Session, machine: Machine, tokens: TokenSource, identity: str
+        self,
+        session: Session,
+        machine: Machine,
+        tokens: TokenSource,
+        identity: str,
+        cipher: Cipher,
     ) -> None:
         self._session = session
         self._machine = machine
@@ -82,13 +91,15 @@ class Work:
         self._down: set[str] = set()
         self._may_stay = False
         self.room_name = ""
-        """Of the conversation's room."""
+        """Of the conversation's room: as it is asked for, and then as the token has it."""
+        self.cipher = cipher
         self.refusal: OrderFailed | None = None
         """Why the recorder of this conversation could not be started."""
 
     def begin(self) -> None:
         """A new conversation."""
         self.refusal = None
+        self.cipher.begin()
         self._take_new_room()
 
     def queue(self, effects: Iterable[Effect]) -> None:
@@ -96,6 +107,15 @@ class Work:
         for effect in effects:
             if not isinstance(effect, ArmTimer | CancelTimer):  # the session's own
                 self._queue.put_nowait(effect)
+
+    async def encrypt(self, order: SetEncryption) -> None:
+        """On or off; raises ``OrderFailed``. A room that is not there just now is told when it
+        joins.
+        """
+        self.cipher.set(enabled=order.enabled)
+        if self._machine.is_on:
+            with contextlib.suppress(Unreachable):
+                await self._session.ask(ROOM, order, ORDER_S)
 
     async def done(self) -> None:
         """Return when all that is queued by now is carried out (a join: is under way)."""
@@ -170,14 +190,18 @@ class Work:
         await asyncio.sleep(delay_s)
         self._may_stay = False
         self._machine.departs(conversation)
+        leaving = self.room_name if elsewhere else ""
         if elsewhere:
             log.info("no agent here: on to a new room")
-            await self._move()
-        elif self._machine.agent.error == "left":
+        if elsewhere or self._machine.agent.error == "left":
             self._take_new_room()
         try:
-            await self._insist(ROOM, await self._order_to_join(conversation), JOIN_S)
+            order = await self._order_to_join(conversation, leaving)
+            await self._insist(ROOM, order, JOIN_S)
+            if order.encrypted != self.cipher.enabled:  # switched while it was joining
+                await self._order(ROOM, SetEncryption(self.cipher.enabled))
         except (TokenError, OrderFailed) as error:
+            self._forget_refused(error)
             log.warning("join failed", extra={"cause": type(error).__name__})
             wedged = isinstance(error, NoAnswer)
             self._session.do(
@@ -186,28 +210,48 @@ class Work:
         else:
             self._session.do(self._machine.joined(conversation, chance))
 
-    async def _move(self) -> None:
-        """A room with a name of the operator's is only made anew when it has been closed."""
-        before = self.room_name
-        self._take_new_room()
-        if self.room_name == before:
-            await self._order(ROOM, LeaveRoom(), LEAVE_S)
-            await asyncio.sleep(ROOM_CLOSED_S)
+    async def _order_to_join(self, conversation: str, leaving: str) -> JoinRoom:
+        """``leaving``: the room that is to be left for another. One with a name of the operator's,
+        or of the token source's, is only made anew when it has been closed.
+        """
+        order = None
+        if not leaving or self.room_name != leaving:
+            order = await self._fetch_order(conversation)
+        if order is not None and order.room_name != leaving:
+            return order
+        await self._order(ROOM, LeaveRoom(), LEAVE_S)
+        await asyncio.sleep(ROOM_CLOSED_S)
+        return await self._fetch_order(conversation)
 
-    async def _order_to_join(self, conversation: str) -> JoinRoom:
+    async def _fetch_order(self, conversation: str) -> JoinRoom:
         livekit = self._session.settings.livekit
-        details = await self._tokens.fetch(
-            TokenRequest(self.room_name, self._identity, livekit.agent_name, livekit.agent_metadata)
+        response = await self._tokens.fetch(
+            TokenOptions(
+                self.room_name,
+                self._identity,
+                livekit.agent_name,
+                livekit.agent_metadata,
+                livekit.participant_name,
+                livekit.participant_metadata,
+                livekit.participant_attributes,
+            )
         )
+        self.room_name = room_of(response) or self.room_name
         return JoinRoom(
             conversation,
-            details.url,
-            details.token,
+            response.server_url,
+            response.participant_token,
             microphone=True,
             preconnect=self._session.settings.session.pre_connect_audio,
             room_name=self.room_name,
             identity=self._identity,
+            encrypted=self.cipher.enabled,
         )
+
+    def _forget_refused(self, error: Exception) -> None:
+        refused = isinstance(error, OrderFailed) and error.code == "refused"
+        if refused and isinstance(self._tokens, CachingTokens):
+            self._tokens.invalidate()
 
     async def _insist(self, to: str, order: Message, within_s: float) -> None:
         """Ask, and ask again while nobody is there or it is busy ending, and when it is back: what

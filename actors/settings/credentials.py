@@ -1,5 +1,6 @@
-"""LiveKit's address and keys: from the environment or a file that only its owner can read."""
+"""What is secret of LiveKit: from the environment or a file that only its owner can read."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +9,18 @@ from pathlib import Path
 from .files import NotRegular, TooOpen, read_regular
 
 URL, API_KEY, API_SECRET = "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"
+TOKEN, SANDBOX_ID = "LIVEKIT_TOKEN", "LIVEKIT_SANDBOX_ID"
+HEADERS = "CALLPOINT_TOKEN_HEADERS"
+E2EE_KEY = "CALLPOINT_E2EE_KEY"
 FILE = "CALLPOINT_CREDENTIALS_FILE"
 SYSTEMD_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """systemd.exec(5), LoadCredential=: where a service finds its credentials."""
 SYSTEMD_NAME = "livekit.env"
 """Under which name the unit file has to load them."""
+SECRETS = (API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS, E2EE_KEY, FILE, SYSTEMD_DIRECTORY)
+"""Names of variables that hold a secret, or lead to one."""
 
+_NAMES = (URL, API_KEY, API_SECRET, TOKEN, SANDBOX_ID, HEADERS, E2EE_KEY)
 _MAX_BYTES = 64 * 1024
 _GROUP_AND_WORLD, _WORLD = 0o077, 0o007
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -35,6 +42,12 @@ class Credentials:
     url: str = ""
     api_key: str = field(default="", repr=False)
     api_secret: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    sandbox_id: str = field(default="", repr=False)
+    token_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For the token endpoint."""
+    e2ee_key: str = field(default="", repr=False)
+    """Shared with the agent."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -44,14 +57,34 @@ class Credentials:
 
 
 def load_credentials(environ: Mapping[str, str]) -> Credentials:
-    """From LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET; what is not there, from the
-    file named by CALLPOINT_CREDENTIALS_FILE, else from systemd's ``livekit.env``.
+    """From the variables named above; what is not there, from the file named by
+    CALLPOINT_CREDENTIALS_FILE, else from systemd's ``livekit.env``.
 
     Raises :class:`CredentialsError` when a file is named that cannot be taken.
     """
     found = _from_file(environ)
-    found.update({name: environ[name] for name in (URL, API_KEY, API_SECRET) if environ.get(name)})
-    return Credentials(found.get(URL, ""), found.get(API_KEY, ""), found.get(API_SECRET, ""))
+    found.update({name: environ[name] for name in _NAMES if environ.get(name)})
+    return Credentials(
+        url=found.get(URL, ""),
+        api_key=found.get(API_KEY, ""),
+        api_secret=found.get(API_SECRET, ""),
+        token=found.get(TOKEN, ""),
+        sandbox_id=found.get(SANDBOX_ID, ""),
+        token_headers=_headers(found.get(HEADERS, "")),
+        e2ee_key=found.get(E2EE_KEY, ""),
+    )
+
+
+def _headers(text: str) -> dict[str, str]:
+    try:
+        headers = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        headers = None
+    if isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values()):
+        return headers
+    raise CredentialsError(
+        f"{HEADERS} is no JSON object of texts", f'write {HEADERS}=\'{{"Name": "value"}}\''
+    )
 
 
 def _from_file(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,9 +20,9 @@ _HEAD = """\
 #:schema ./callpoint.schema.json
 # Every key of a callpoint config with its default. Take away a "#" right before a key to change
 # it; a whole config may be empty. Check one with: callpoint check FILE
-# Paths count from the directory of this file. Secrets are refused here: LIVEKIT_API_KEY and
-# LIVEKIT_API_SECRET come from the environment, or from the file that CALLPOINT_CREDENTIALS_FILE
-# names (KEY=VALUE lines, mode 600).
+# Paths count from the directory of this file. Secrets are refused here: LIVEKIT_API_KEY,
+# LIVEKIT_API_SECRET and others come from the environment, or from the file that
+# CALLPOINT_CREDENTIALS_FILE names (KEY=VALUE lines, mode 600).
 """
 
 
@@ -70,9 +70,14 @@ def _keys(section: type[Section], shown: Mapping[str, Any] = MappingProxyType({}
         text = docs[field.encode_name]
         if not isinstance(field.default, bool) and takes not in _OBVIOUS:
             text = f"{text} Takes {takes}."
-        value = shown.get(field.encode_name, field.default)
+        value = shown.get(field.encode_name, _default(field))
         blocks.append(f"{_wrapped(text)}#{field.encode_name} = {_toml(value)}\n")
     return "\n".join(blocks)
+
+
+def _default(field: Any) -> Any:
+    made = field.default_factory is not msgspec.NODEFAULT
+    return field.default_factory() if made else field.default
 
 
 _OBVIOUS = ('a text in "quotes"', 'a text in "quotes" that is not empty', "a table")
@@ -90,5 +95,7 @@ def _wrapped(text: str) -> str:
 def _toml(value: Any) -> str:
     """As TOML writes it; JSON's texts, numbers, arrays and truth values are TOML's."""
     if isinstance(value, dict):
+        if not value:
+            return "{}"
         return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
     return json.dumps(value)

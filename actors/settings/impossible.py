@@ -1,11 +1,14 @@
 """What the types cannot say: values and combinations that can never work."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from .model import Settings
 from .problems import Finding
 from .supervision_rules import impossible_supervision
+
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def impossible(settings: Settings) -> list[Finding]:
@@ -17,6 +20,8 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
     livekit = settings.livekit
     yield from _address("url", livekit.url, ("ws", "wss", "http", "https"))
     yield from _address("token_endpoint", livekit.token_endpoint, ("http", "https"))
+    if livekit.token_function and not _PATH.fullmatch(livekit.token_function):
+        yield Finding(("livekit", "token_function"), 'must be "package.module:name"')
 
 
 def _address(key: str, address: str, schemes: tuple[str, ...]) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 Every docstring here is for operators and goes into the schema and the commented example
 (nothing is written by hand there: ``callpoint schema`` prints them).
-Secrets are not here: LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment or a
-credentials file (:mod:`actors.settings.credentials`).
+Secrets are not here: they come from the environment or a credentials file
+(:mod:`actors.settings.credentials`).
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -49,9 +49,30 @@ class LiveKit(Section, frozen=True):
     """Empty: a new name for each conversation."""
     identity: str = ""
     """Of this terminal in the room. Empty: terminal-HOSTNAME."""
+    participant_name: str = ""
+    """Of this terminal, for people."""
+    participant_metadata: str = ""
+    """Of this terminal, for the agent."""
+    participant_attributes: dict[str, str] = {}
+    """Of this terminal, for the agent."""
+    encryption: bool = False
+    """End-to-end: sound and texts, with a key that the agent has too: CALLPOINT_E2EE_KEY, which
+    comes from where the other secrets do. Nothing of it reaches the server. The practice room has
+    no network and needs none."""
+    token_source: Literal["auto", "literal", "development", "program"] = "auto"  # noqa: S105
+    """auto: the function, else the endpoint, else tokens are signed here with LIVEKIT_API_KEY and
+    LIVEKIT_API_SECRET. literal: LIVEKIT_TOKEN, for one that was made elsewhere. development:
+    LiveKit's development token server, for LIVEKIT_SANDBOX_ID. program: whichever attached program
+    has a function for it (TokenSource.custom)."""
     token_endpoint: str = ""
-    """http(s) address that answers POST with a server_url and a participant_token. Empty: sign
-    tokens here with LIVEKIT_API_KEY and LIVEKIT_API_SECRET."""
+    """http(s) address that answers POST with a server_url and a participant_token; headers for it,
+    as a JSON object, in CALLPOINT_TOKEN_HEADERS. With development: in place of LiveKit's own."""
+    token_function: str = ""
+    """A function of your own as package.module:name, plain or async, from actors' TokenOptions to
+    a TokenResponse. It runs in the session process."""
+    token_caching: bool = False
+    """Use a token again for the same room until a minute before its end. false: every join has a
+    fresh one."""
 
 
 class Session(Section, frozen=True):

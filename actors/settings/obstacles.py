@@ -5,8 +5,17 @@ import wave
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .credentials import FILE, URL, CredentialsError, load_credentials
-from .model import Settings
+from .credentials import (
+    E2EE_KEY,
+    FILE,
+    SANDBOX_ID,
+    TOKEN,
+    URL,
+    Credentials,
+    CredentialsError,
+    load_credentials,
+)
+from .model import LiveKit, Settings
 from .problems import Finding, printable
 
 _SOCKET_PATH = 107
@@ -29,19 +38,41 @@ def obstacles(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
 
 def _livekit(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     livekit = settings.livekit
-    if livekit.backend == "practice" or livekit.token_endpoint:
+    if livekit.backend == "practice":
         return
-    path = ("livekit", "backend")
     try:
         credentials = load_credentials(environ)
     except CredentialsError as error:
-        yield Finding(path, error.reason, error.remedy)
+        yield Finding(("livekit", "backend"), error.reason, error.remedy)
         return
-    if not (livekit.url or credentials.url):
-        yield Finding(path, "no server is named", f"set livekit.url or {URL}")
-    if missing := credentials.missing:
+    yield from _tokens(livekit, credentials)
+    if livekit.encryption and not credentials.e2ee_key:
+        yield Finding(("livekit", "encryption"), "there is no key", f"set {E2EE_KEY}")
+
+
+def _tokens(livekit: LiveKit, found: Credentials) -> Iterator[Finding]:
+    path = ("livekit", "token_source")
+    match livekit.token_source:
+        case "literal":
+            yield from _address(livekit, found)
+            if not found.token:
+                yield Finding(path, "there is no token", f"set {TOKEN}")
+        case "development" if not found.sandbox_id:
+            yield Finding(path, "there is no id of a development server", f"set {SANDBOX_ID}")
+        case "auto" if not (livekit.token_function or livekit.token_endpoint):
+            yield from _address(livekit, found)
+            yield from _keys(found)
+
+
+def _address(livekit: LiveKit, found: Credentials) -> Iterator[Finding]:
+    if not (livekit.url or found.url):
+        yield Finding(("livekit", "backend"), "no server is named", f"set livekit.url or {URL}")
+
+
+def _keys(found: Credentials) -> Iterator[Finding]:
+    if missing := found.missing:
         yield Finding(
-            path,
+            ("livekit", "backend"),
             f"a LiveKit server needs {' and '.join(missing)}",
             f"set {'it' if len(missing) == 1 else 'them'} in the environment or in the file that"
             f' {FILE} names; or set livekit.token_endpoint, or backend = "practice"',

@@ -179,6 +179,8 @@ def _session_words(session: SessionState | None) -> str:
     words: str = session.connection_state
     if session.room_name:
         words += f" to {session.room_name}"
+    if session.encrypted:
+        words += ", encrypted end to end"
     if session.error is not None:
         words += f", error {session.error.kind}: {session.error.reason}"
     return words

@@ -20,6 +20,7 @@ from actors import (
     SessionClosed,
     SessionOptions,
     TerminalError,
+    TokenResponse,
     TokenSource,
 )
 from actors.messages import GetStatus, Status
@@ -229,16 +230,27 @@ def test_options_with_which_none_could_run_are_refused(short_dir: Path) -> None:
     asyncio.run(play())
 
 
-def test_keys_are_in_no_file_and_on_no_command_line(short_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        TokenSource.local("ws://127.0.0.1:1", "key-of-mine", "secret-of-mine-" * 3),
+        TokenSource.literal("ws://127.0.0.1:1", "secret-of-mine"),
+        TokenSource.custom(lambda _: TokenResponse("ws://127.0.0.1:1", "secret-of-mine")),
+    ],
+    ids=["local", "literal", "custom"],
+)
+def test_secrets_are_in_no_file_and_on_no_command_line(
+    short_dir: Path, tokens: TokenSource
+) -> None:
     async def play() -> None:
-        tokens = TokenSource.local("ws://127.0.0.1:1", "key-of-mine", "secret-of-mine-" * 3)
         assert "secret" not in repr(tokens)
         session = Session.with_agent(
             "a", token_source=tokens, options=SPOKEN, runtime_dir=short_dir / "run"
         )
         async with session:
             await session.start()  # nobody listens there
-            assert session.error is not None or session.is_connected
+            assert session.error is not None
+            assert session.error.reason == "nothing listens at the server's address"
             told = [
                 path.read_bytes()
                 for path in (*short_dir.rglob("*"), *_own_directory(short_dir).rglob("*"))

@@ -19,7 +19,7 @@ from actors.messages.codec import decode, encode
 from actors.runtime.bus import Bus
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
-from actors.session.tokens import TokenRequest
+from actors.session.tokens import TokenOptions
 from actors.session.tokens.practice import PracticeTokens
 from actors.settings import Settings
 from tests.children import DEADLINE_S, Children
@@ -61,8 +61,12 @@ def test_a_text_asked_for_again_under_its_id_is_sent_once(runtime_dir: Path) -> 
 
                     with pytest.raises(OrderFailed, match="no room to send to"):
                         await ask(SendText("m1", "too early"))
-                    details = await PracticeTokens().fetch(TokenRequest("room-1", "terminal-1"))
-                    await ask(JoinRoom("c1", "", details.token, microphone=False, preconnect=False))
+                    details = await PracticeTokens().fetch(TokenOptions("room-1", "terminal-1"))
+                    await ask(
+                        JoinRoom(
+                            "c1", "", details.participant_token, microphone=False, preconnect=False
+                        )
+                    )
                     again = [ask(SendText("m1", "hello")) for _ in range(3)]
                     assert await asyncio.gather(*again) == [Done()] * 3
                     assert await ask(SendText("m1", "hello")) == Done()

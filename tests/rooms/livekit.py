@@ -51,14 +51,18 @@ class LiveKitStage(Stage):
     def __init__(self, server: LiveKitServer) -> None:
         super().__init__()
         self._server = server
+        self.e2ee_key = ""
+        """Of the terminal."""
         self.url, self.key, self.secret = server.url, server.api_key, server.api_secret
 
     def make(self, on_event: OnEvent) -> RoomBackend:
-        return LiveKitRoom(on_event)
+        return LiveKitRoom(on_event, self.e2ee_key)
 
-    async def peer(self, identity: str = "agent", kind: str = "agent") -> LiveKitPeer:
+    async def peer(
+        self, identity: str = "agent", kind: str = "agent", e2ee_key: str = ""
+    ) -> LiveKitPeer:
         return await self.stack.enter_async_context(
-            LiveKitPeer(self._server, self.room, identity, kind)
+            LiveKitPeer(self._server, self.room, identity, kind, e2ee_key)
         )
 
     async def kill(self) -> None:

@@ -26,8 +26,14 @@ class Peer:
     """A participant. As ``kind`` agent it publishes a microphone track, as LiveKit's agents do."""
 
     def __init__(
-        self, server: LiveKitServer, room: str, identity: str = "agent", kind: str = "agent"
+        self,
+        server: LiveKitServer,
+        room: str,
+        identity: str = "agent",
+        kind: str = "agent",
+        e2ee_key: str = "",
     ) -> None:
+        self._e2ee_key = e2ee_key
         self._server, self._room_name, self._identity, self._kind = server, room, identity, kind
         self.buffers: list[tuple[dict[str, str], bytes]] = []
         self.texts: list[tuple[str, str, str]] = []
@@ -43,7 +49,7 @@ class Peer:
         self.room.register_text_stream_handler("lk.chat", self._on_text)
         self.room.on("track_subscribed", self._on_track)
         token = token_of(self._server, self._room_name, self._identity, self._kind)
-        await self.room.connect(self._server.url, token)
+        await self.room.connect(self._server.url, token, rtc.RoomOptions(encryption=self._e2ee()))
         if self._kind == "agent":
             self.source = rtc.AudioSource(48_000, 1, queue_size_ms=1000)
             track = rtc.LocalAudioTrack.create_audio_track("voice", self.source)
@@ -63,6 +69,12 @@ class Peer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._kind == "agent":
             await self.source.aclose()
+
+    def _e2ee(self) -> rtc.E2EEOptions | None:
+        if not self._e2ee_key:
+            return None
+        provider = rtc.KeyProviderOptions(shared_key=self._e2ee_key.encode())
+        return rtc.E2EEOptions(key_provider_options=provider)
 
     @property
     def heard(self) -> bytes:

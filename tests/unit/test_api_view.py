@@ -11,8 +11,9 @@ from actors import messages as wire
 from actors.api.agent import NO_AGENT
 from actors.api.message import ReceivedMessage
 from actors.api.observers import Changes, Observers
-from actors.api.options import SessionOptions, TokenSource, config_of
+from actors.api.options import SessionOptions, config_of
 from actors.api.snapshot import Snapshot
+from actors.api.tokens import TokenOptions, TokenSource
 from actors.api.view import MAX_MESSAGES, View
 from actors.messages import AgentView, ChatMessage, SessionError, SessionState
 from actors.settings import Settings
@@ -176,7 +177,11 @@ def test_who_is_not_referred_to_any_more_is_forgotten() -> None:
 @pytest.mark.parametrize("timeout", [None, 7.5])
 def test_options_become_a_config(timeout: float | None) -> None:
     options = SessionOptions("r", "me", pre_connect_audio=False, agent_connect_timeout=timeout)
-    config = config_of(options, TokenSource.endpoint("https://x/token"), "my-agent", "{}")
+    config = config_of(
+        options,
+        TokenSource.endpoint("https://x/token"),
+        TokenOptions(agent_name="my-agent", agent_metadata="{}"),
+    )
     settings = Settings.from_plain(config)
     assert settings.session.agent_connect_timeout == ("off" if timeout is None else timeout)
     assert not settings.session.pre_connect_audio

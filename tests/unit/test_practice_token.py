@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.room.backend import RoomError
 from actors.room.practice_token import LEEWAY_S, Place, place_of
-from actors.session.tokens import TokenRequest
+from actors.session.tokens import TokenOptions
 from actors.session.tokens.local import LocalTokens
 from actors.session.tokens.practice import PracticeTokens
 
@@ -28,15 +28,15 @@ def _token(claims: object) -> str:
 
 @given(room=st.text(min_size=1), identity=st.text(min_size=1))
 def test_the_sessions_practice_token_names_room_and_identity(room: str, identity: str) -> None:
-    details = asyncio.run(PracticeTokens().fetch(TokenRequest(room, identity)))
-    assert details.url == ""
-    assert place_of(details.token, NOW) == Place(room, identity)
+    details = asyncio.run(PracticeTokens().fetch(TokenOptions(room, identity)))
+    assert details.server_url == ""
+    assert place_of(details.participant_token, NOW) == Place(room, identity)
 
 
 def test_a_signed_token_is_read_too() -> None:
     tokens = LocalTokens("ws://127.0.0.1:1", "key", "secret" * 6)
-    details = asyncio.run(tokens.fetch(TokenRequest("r", "me")))
-    assert place_of(details.token, time.time()) == Place("r", "me")
+    details = asyncio.run(tokens.fetch(TokenOptions("r", "me")))
+    assert place_of(details.participant_token, time.time()) == Place("r", "me")
 
 
 @pytest.mark.parametrize(

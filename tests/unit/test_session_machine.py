@@ -916,8 +916,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nothing_hangs(self) -> None:
-        """Not in the room, as far as is known, means that a join is under way, or waits for the
-        recorder, or for the room's first word.
+        """Not in the room, as far as is known, means that a join or a move is under way, or waits
+        for the recorder, or for the room's first word.
         """
         may_join = self.machine.standing.stood or self.machine._may_join
         if self.machine.is_on and may_join and self.has_word:

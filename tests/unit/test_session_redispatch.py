@@ -224,3 +224,13 @@ def test_the_state_of_what_is_kept_can_be_read_by_the_version_before() -> None:
     kept = msgspec.to_builtins(Standing("c1", is_on=True, moving=True))
     del kept["moving"]
     assert msgspec.convert(kept, Standing) == Standing("c1", is_on=True)
+
+
+def test_a_join_that_a_move_has_taken_the_place_of_is_not_waited_for() -> None:
+    """Nobody will answer it: were it, a room that is lost later would never be joined again."""
+    machine = Machine(pre_connect_audio=False, timeout_s=20.0)
+    machine.start("c1")
+    machine.room_changed(_room("connected"), 0.0, 0.0)  # ahead of the answer to our order
+    assert machine.agent_timed_out(0.0) == [ELSEWHERE]
+    assert machine.room_changed(_room("connected", _agent("listening")), 0.0, 1.0) == [Stay()]
+    assert machine.room_went(2.0) == [Join()]

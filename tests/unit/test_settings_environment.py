@@ -162,6 +162,43 @@ def test_practice_and_a_token_endpoint_need_no_keys() -> None:
     assert _whats(Settings(livekit=LiveKit(token_endpoint="https://h/t")), {}) == []
 
 
+@pytest.mark.parametrize(
+    ("livekit", "environ", "whats"),
+    [
+        (LiveKit(token_source="program"), {}, []),
+        (LiveKit(token_function="m:f"), {}, []),
+        (LiveKit(token_source="literal", url="ws://h"), {"LIVEKIT_TOKEN": "t"}, []),
+        (LiveKit(token_source="literal"), {}, ["set livekit.url or", "set LIVEKIT_TOKEN"]),
+        (LiveKit(token_source="development"), {"LIVEKIT_SANDBOX_ID": "i"}, []),
+        (LiveKit(token_source="development"), {}, ["set LIVEKIT_SANDBOX_ID"]),
+        (
+            LiveKit(token_endpoint="https://h/t"),
+            {"CALLPOINT_TOKEN_HEADERS": "Authorization: hush"},
+            ["CALLPOINT_TOKEN_HEADERS is no JSON object"],
+        ),
+    ],
+)
+def test_what_each_source_of_tokens_needs(
+    livekit: LiveKit, environ: dict[str, str], whats: list[str]
+) -> None:
+    found = _whats(Settings(livekit=livekit), environ)
+    assert len(found) == len(whats)
+    assert all(what in told for what, told in zip(whats, found, strict=True))
+    assert "hush" not in "".join(found)
+
+
+def test_secrets_for_tokens_come_from_the_file_too_and_show_nowhere(tmp_path: Path) -> None:
+    text = """LIVEKIT_TOKEN=hush-1
+LIVEKIT_SANDBOX_ID=hush-2
+CALLPOINT_TOKEN_HEADERS='{"Authorization": "hush-3"}'
+"""
+    environ = {"CALLPOINT_CREDENTIALS_FILE": str(_file(tmp_path, text))}
+    found = load_credentials(environ)
+    assert (found.token, found.sandbox_id) == ("hush-1", "hush-2")
+    assert found.token_headers == {"Authorization": "hush-3"}
+    assert "hush" not in repr(found)
+
+
 def test_a_credentials_file_that_cannot_be_taken_stands_in_the_way(tmp_path: Path) -> None:
     environ = {"CALLPOINT_CREDENTIALS_FILE": str(tmp_path / "no")}
     (reason,) = _whats(Settings(), environ)

@@ -3,21 +3,24 @@
 import asyncio
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session.tokens import ConnectionDetails, TokenError, TokenRequest
+from actors.session.tokens import TokenError, TokenOptions, TokenResponse
 from actors.session.tokens.caching import MAX_SLOTS, TOLERANCE_S, CachingTokens, is_good
+from actors.session.tokens.claims import room_of
 from actors.session.tokens.custom import CustomTokens
 from actors.session.tokens.literal import LiteralTokens
+from tests.children import DEADLINE_S
 
 pytestmark = pytest.mark.unit
 
 NOW = 1_900_000_000.0
-REQUEST = TokenRequest("room-1", "terminal-1")
+REQUEST = TokenOptions("room-1", "terminal-1")
 
 
 def _token(**claims: Any) -> str:
@@ -35,14 +38,14 @@ class Counting:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         self.fetched += 1
         number = self.fetched
         await self.may_answer.wait()
         if self.error is not None:
             raise self.error
         token = _token(**self.claims, number=number) if self.claims else f"opaque-{number}"
-        return ConnectionDetails("wss://livekit.example", token)
+        return TokenResponse("wss://livekit.example", token)
 
 
 class Clock:
@@ -75,14 +78,14 @@ def test_one_slot_per_distinct_request() -> None:
         source = Counting(exp=NOW + 600)
         cache = CachingTokens(source, Clock())
         requests = [
-            TokenRequest("room-1", "t"),
-            TokenRequest("room-2", "t"),
-            TokenRequest("room-1", "t", "agent"),
-            TokenRequest("room-1", "t", attributes={"a": "1", "b": "2"}),
+            TokenOptions("room-1", "t"),
+            TokenOptions("room-2", "t"),
+            TokenOptions("room-1", "t", "agent"),
+            TokenOptions("room-1", "t", participant_attributes={"a": "1", "b": "2"}),
         ]
         tokens = [await cache.fetch(request) for request in requests]
-        assert len({details.token for details in tokens}) == 4
-        same = TokenRequest("room-1", "t", attributes={"b": "2", "a": "1"})
+        assert len({details.participant_token for details in tokens}) == 4
+        same = TokenOptions("room-1", "t", participant_attributes={"b": "2", "a": "1"})
         assert await cache.fetch(same) == tokens[3]
         assert [await cache.fetch(request) for request in requests] == tokens
         assert source.fetched == 4
@@ -101,7 +104,7 @@ def test_concurrent_equal_fetches_are_one() -> None:
         await asyncio.sleep(0)
         source.may_answer.set()
         answers = await asyncio.gather(*asked[1:])
-        assert len({details.token for details in answers}) == 1
+        assert len({details.participant_token for details in answers}) == 1
         assert source.fetched == 1
         assert asked[0].cancelled()
 
@@ -150,7 +153,7 @@ def test_it_does_not_grow_without_end() -> None:
     async def scenario() -> None:
         cache = CachingTokens(Counting(exp=NOW + 600), Clock())
         for number in range(3 * MAX_SLOTS):
-            await cache.fetch(TokenRequest(f"room-{number}", "t"))
+            await cache.fetch(TokenOptions(f"room-{number}", "t"))
         assert len(cache._kept) == MAX_SLOTS
 
     asyncio.run(scenario())
@@ -185,41 +188,82 @@ def test_a_deep_token_is_not_good() -> None:
 
 
 def test_a_literal_is_what_was_given() -> None:
-    details = ConnectionDetails("wss://livekit.example", "token")
+    details = TokenResponse("wss://livekit.example", "token")
     assert asyncio.run(LiteralTokens(details).fetch(REQUEST)) is details
 
 
 def test_a_function_is_asked_plain_or_async() -> None:
-    seen: list[TokenRequest] = []
+    seen: list[TokenOptions] = []
 
-    def plain(request: TokenRequest) -> ConnectionDetails:
+    def plain(request: TokenOptions) -> TokenResponse:
         seen.append(request)
-        return ConnectionDetails("wss://plain", "token")
+        return TokenResponse("wss://plain", "token")
 
-    async def later(request: TokenRequest) -> ConnectionDetails:
+    async def later(request: TokenOptions) -> TokenResponse:
         await asyncio.sleep(0)
         return plain(request)
 
     for function in (plain, later):
-        assert asyncio.run(CustomTokens(function).fetch(REQUEST)).url == "wss://plain"
+        assert asyncio.run(CustomTokens(function).fetch(REQUEST)).server_url == "wss://plain"
     assert seen == [REQUEST, REQUEST]
 
 
 def test_whatever_a_function_does_wrong_is_a_token_error() -> None:
-    def raising(_request: TokenRequest) -> ConnectionDetails:
+    def raising(_request: TokenOptions) -> TokenResponse:
         raise KeyError("secret-in-the-text")
 
-    def wrong(_request: TokenRequest) -> Any:
+    def wrong(_request: TokenOptions) -> Any:
         return {"url": "wss://x"}
-
-    def refusing(_request: TokenRequest) -> ConnectionDetails:
-        raise TokenError("not today")
 
     for function, told in (
         (raising, "KeyError"),
-        (wrong, "ConnectionDetails"),
-        (refusing, "today"),
+        (wrong, "TokenResponse"),
     ):
         with pytest.raises(TokenError, match=told) as failed:
             asyncio.run(CustomTokens(function).fetch(REQUEST))
         assert "secret" not in str(failed.value)
+
+
+def test_a_function_that_blocks_or_hangs_has_its_time_and_stops_nobody_else() -> None:
+    let_go = threading.Event()
+
+    def blocks(_request: TokenOptions) -> TokenResponse:
+        let_go.wait(DEADLINE_S)
+        return TokenResponse("wss://late", "token")
+
+    async def hangs(_request: TokenOptions) -> TokenResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scenario() -> None:
+        for function in (blocks, hangs):
+            with pytest.raises(TokenError, match=r"within 0\.05 s"):
+                await CustomTokens(function, within_s=0.05).fetch(REQUEST)
+        let_go.set()
+
+    asyncio.run(scenario())
+
+
+def test_a_response_does_not_show_its_token() -> None:
+    response = TokenResponse("wss://livekit.example", "hush")
+    assert "hush" not in f"{response!r} {response}"
+
+
+# -- what it says of itself ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "said", "room"),
+    [
+        (_token(video={"room": "its own"}), "", "its own"),
+        (_token(video={"room": "its own"}), "said", "its own"),
+        (_token(video={}), "said", "said"),
+        (_token(), "", ""),
+        ("opaque", "said", "said"),
+        (_token(video=5), "", ""),
+    ],
+)
+def test_the_room_is_that_of_the_token_whatever_was_asked_for(
+    token: str, said: str, room: str
+) -> None:
+    assert room_of(TokenResponse("wss://x", token, said)) == room

@@ -11,7 +11,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.session.tokens import ConnectionDetails, TokenError, TokenRequest
+from actors.session.tokens import TokenError, TokenOptions, TokenResponse
 from actors.session.tokens.endpoint import (
     MAX_BYTES,
     SHOWN,
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.unit
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXJtaW5hbCJ9.c2lnbmF0dXJlLW9mLWl0"
 ANSWER = {"server_url": "wss://livekit.example", "participant_token": TOKEN}
-REQUEST = TokenRequest("room-1", "terminal-1", "my-agent", '{"desk": 4}')
+REQUEST = TokenOptions("room-1", "terminal-1", "my-agent", '{"desk": 4}')
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,10 +45,8 @@ async def _serving(handler: Handler) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-def _fetch(
-    handler: Handler, *, query: str = "", user: str = "", **options: Any
-) -> ConnectionDetails:
-    async def scenario() -> ConnectionDetails:
+def _fetch(handler: Handler, *, query: str = "", user: str = "", **options: Any) -> TokenResponse:
+    async def scenario() -> TokenResponse:
         async with _serving(handler) as port:
             address = f"http://{user}127.0.0.1:{port}/token{query}"
             return await EndpointTokens(address, **options).fetch(REQUEST)
@@ -84,7 +82,7 @@ def test_it_posts_json_in_snake_case() -> None:
         seen.append((request.method, request.content_type, await request.json()))
         return web.json_response(ANSWER)
 
-    assert _fetch(handler) == ConnectionDetails("wss://livekit.example", TOKEN)
+    assert _fetch(handler) == TokenResponse("wss://livekit.example", TOKEN)
     body = {
         "room_name": "room-1",
         "participant_identity": "terminal-1",
@@ -94,13 +92,13 @@ def test_it_posts_json_in_snake_case() -> None:
 
 
 def test_all_that_can_be_asked_for() -> None:
-    request = TokenRequest(
+    request = TokenOptions(
         room_name="r",
-        identity="i",
+        participant_identity="i",
         agent_name="a",
-        name="n",
-        metadata="m",
-        attributes={"k": "v"},
+        participant_name="n",
+        participant_metadata="m",
+        participant_attributes={"k": "v"},
     )
     assert body_of(request) == {
         "room_name": "r",
@@ -113,7 +111,7 @@ def test_all_that_can_be_asked_for() -> None:
 
 
 def test_what_is_empty_is_left_out() -> None:
-    assert body_of(TokenRequest()) == {}
+    assert body_of(TokenOptions()) == {}
 
 
 def test_the_development_server_is_told_the_trimmed_id() -> None:
@@ -137,7 +135,7 @@ def test_the_development_server_is_told_the_trimmed_id() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_any_2xx_is_an_answer(status: int) -> None:
-    assert _fetch(_answering(status=status)).token == TOKEN
+    assert _fetch(_answering(status=status)).participant_token == TOKEN
 
 
 def test_camel_case_is_accepted_and_unknown_fields_are_ignored() -> None:
@@ -151,8 +149,8 @@ def test_camel_case_is_accepted_and_unknown_fields_are_ignored() -> None:
         }
     )
     details = _fetch(_answering(body))
-    assert (details.url, details.token) == ("wss://livekit.example", TOKEN)
-    assert (details.room_name, details.name) == ("another-room", "Platform 4")
+    assert (details.server_url, details.participant_token) == ("wss://livekit.example", TOKEN)
+    assert (details.room_name, details.participant_name) == ("another-room", "Platform 4")
 
 
 def test_an_answer_in_small_parts_is_read_whole() -> None:
@@ -163,7 +161,7 @@ def test_an_answer_in_small_parts_is_read_whole() -> None:
             await response.write(bytes([byte]))
         return response
 
-    assert _fetch(handler).token == TOKEN
+    assert _fetch(handler).participant_token == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -234,7 +232,7 @@ def test_nothing_secret_is_told() -> None:
 
 
 def test_the_token_is_not_in_the_repr() -> None:
-    assert TOKEN not in repr(ConnectionDetails("wss://livekit.example", TOKEN))
+    assert TOKEN not in repr(TokenResponse("wss://livekit.example", TOKEN))
 
 
 def test_of_a_long_error_only_the_beginning_is_told() -> None:

@@ -1,5 +1,7 @@
 """Where the session gets a token for each join."""
 
-from .source import ConnectionDetails, TokenError, TokenRequest, TokenSource
+from actors.messages import TokenOptions, TokenResponse
 
-__all__ = ["ConnectionDetails", "TokenError", "TokenRequest", "TokenSource"]
+from .source import TokenError, TokenSource
+
+__all__ = ["TokenError", "TokenOptions", "TokenResponse", "TokenSource"]

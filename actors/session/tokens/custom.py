@@ -1,31 +1,22 @@
 """Tokens from an integrator's own function."""
 
-import inspect
-from collections.abc import Awaitable, Callable
+from actors.messages import TokenOptions, TokenResponse
+from actors.runtime.errors import OrderFailed
+from actors.runtime.token_function import ANSWER_S, TokenFunction, ask_function
 
-from .source import ConnectionDetails, TokenError, TokenRequest
-
-Fetch = Callable[[TokenRequest], ConnectionDetails | Awaitable[ConnectionDetails]]
+from .source import TokenError
 
 
 class CustomTokens:
-    """Asks ``fetch``, which may be a coroutine function. It runs in the session's loop: one that
-    blocks must go to a thread of its own.
-    """
+    """Asks ``function``, which has so many seconds for an answer."""
 
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
+    def __init__(self, function: TokenFunction, within_s: float = ANSWER_S) -> None:
+        self._function = function
+        self._within_s = within_s
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         """Ask; raises :class:`TokenError` for whatever the function raises or answers wrongly."""
         try:
-            answer = self._fetch(request)
-            details = await answer if inspect.isawaitable(answer) else answer
-        except TokenError:
-            raise
-        except Exception as cause:
-            # Its own text may hold anything.
-            raise TokenError(f"the token function failed: {type(cause).__name__}") from cause
-        if not isinstance(details, ConnectionDetails):
-            raise TokenError("the token function did not answer with ConnectionDetails")
-        return details
+            return await ask_function(self._function, request, self._within_s)
+        except OrderFailed as failed:
+            raise TokenError(failed.reason) from failed.__cause__

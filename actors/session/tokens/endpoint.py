@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .source import ConnectionDetails, TokenError, TokenRequest
+from actors.messages import TokenOptions, TokenResponse
+
+from .source import TokenError
 
 TIMEOUT_S = 10.0
 MAX_BYTES = 64 * 1024
@@ -35,14 +37,14 @@ _FIELDS = {
 }
 
 
-def body_of(request: TokenRequest) -> dict[str, Any]:
+def body_of(request: TokenOptions) -> dict[str, Any]:
     """The POST's JSON: snake_case, what is empty left out."""
     wanted: dict[str, Any] = {
         "room_name": request.room_name,
-        "participant_name": request.name,
-        "participant_identity": request.identity,
-        "participant_metadata": request.metadata,
-        "participant_attributes": dict(request.attributes),
+        "participant_name": request.participant_name,
+        "participant_identity": request.participant_identity,
+        "participant_metadata": request.participant_metadata,
+        "participant_attributes": dict(request.participant_attributes),
     }
     body = {key: value for key, value in wanted.items() if value}
     agent = {"agent_name": request.agent_name, "metadata": request.agent_metadata}
@@ -51,7 +53,7 @@ def body_of(request: TokenRequest) -> dict[str, Any]:
     return body
 
 
-def read_answer(content: bytes, address: str) -> ConnectionDetails:
+def read_answer(content: bytes, address: str) -> TokenResponse:
     """From the answer's JSON, snake_case or camelCase; raises :class:`TokenError`."""
     try:
         plain = msgspec.json.decode(content, type=dict[str, Any])
@@ -61,7 +63,7 @@ def read_answer(content: bytes, address: str) -> ConnectionDetails:
         raise TokenError(
             f"{address} answered without a server_url and a participant_token"
         ) from cause
-    return ConnectionDetails(
+    return TokenResponse(
         answer.server_url,
         answer.participant_token,
         answer.room_name or "",
@@ -109,7 +111,7 @@ class EndpointTokens:
         trimmed = re.sub(r"^[^0-9A-Za-z]+|[^0-9A-Za-z]+$", "", sandbox_id)
         return cls(address, headers={"X-Sandbox-ID": trimmed})
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         """Ask; raises :class:`TokenError` with status, address and the beginning of the body."""
         import aiohttp  # 368 ms that only a terminal with an endpoint pays
 

@@ -5,7 +5,9 @@ import datetime
 import time
 from typing import Any
 
-from .source import ConnectionDetails, TokenError, TokenRequest
+from actors.messages import TokenOptions, TokenResponse
+
+from .source import TokenError
 
 LIFETIME = datetime.timedelta(minutes=10)
 """A token is only needed to join; the server renews it for as long as one stays."""
@@ -19,7 +21,7 @@ class LocalTokens:
         self._api_key = api_key
         self._api_secret = api_secret
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
         """Sign one; raises :class:`TokenError` when the key is of no use."""
         try:
             # In a thread, because the first call imports the library (30 ms).
@@ -29,9 +31,9 @@ class LocalTokens:
             raise TokenError(
                 f"no token can be signed with this API key and secret: {type(cause).__name__}"
             ) from None
-        return ConnectionDetails(self._url, token, request.room_name, request.name)
+        return TokenResponse(self._url, token, request.room_name, request.participant_name)
 
-    def _sign(self, request: TokenRequest) -> str:
+    def _sign(self, request: TokenOptions) -> str:
         # Not with ``livekit.api``: a client for all of the server, of 15 MB against 2.
         import jwt
 
@@ -41,16 +43,16 @@ class LocalTokens:
         return jwt.encode(claims, self._api_secret, algorithm="HS256")
 
 
-def _claims_of(request: TokenRequest) -> dict[str, Any]:
+def _claims_of(request: TokenOptions) -> dict[str, Any]:
     """Of a participant who joins, speaks and listens, as a LiveKit server reads them
     (docs.livekit.io, "Tokens & grants"); all but the issuer.
     """
     now = int(time.time())
     claims = {
-        "sub": request.identity,
-        "name": request.name,
-        "metadata": request.metadata,
-        "attributes": dict(request.attributes),
+        "sub": request.participant_identity,
+        "name": request.participant_name,
+        "metadata": request.participant_metadata,
+        "attributes": dict(request.participant_attributes),
         "nbf": now,
         "exp": now + int(LIFETIME.total_seconds()),
         "video": {

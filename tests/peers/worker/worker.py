@@ -58,6 +58,8 @@ class Orders:
     """Length of the coded signal, in blocks of 100 ms."""
     auto_gain: bool = True
     """As LiveKit's agents have it by default."""
+    e2ee_key: str = ""
+    """Shared with the terminal; empty: not encrypted."""
 
 
 class Diary:
@@ -232,9 +234,11 @@ async def serve(ctx: agents.JobContext) -> None:
 
     ctx.add_shutdown_callback(close)
     if orders.late_s:
-        await ctx.connect()
+        await ctx.connect(encryption=encryption(orders.e2ee_key))
         await asyncio.sleep(orders.late_s)
     # Listening begins before the room is joined: only so is nothing lost of what comes at once.
+    joining = asyncio.create_task(ctx.connect(encryption=encryption(orders.e2ee_key)))
+    await asyncio.sleep(0)  # else the session joins first, by itself and without a key
     await session.start(
         agents.Agent(instructions="Repeat."),
         room=ctx.room,
@@ -244,10 +248,18 @@ async def serve(ctx: agents.JobContext) -> None:
         ),
         record=False,
     )
-    await ctx.connect()
+    await joining
     diary.note("joined", identity=ctx.room.local_participant.identity)
     if orders.greeting:
         session.say(orders.greeting)
+
+
+def encryption(key: str) -> rtc.E2EEOptions | None:
+    """End to end, with a key that the terminal has too."""
+    if not key:
+        return None
+    provider = rtc.KeyProviderOptions(shared_key=key.encode())
+    return rtc.E2EEOptions(key_provider_options=provider)
 
 
 def write_down(session: Any, room: rtc.Room, diary: Diary) -> None:
