@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from actors.messages import Done, JoinRoom, Message
+from actors.messages import Done, JoinRoom, Message, TokenOptions, TokenResponse
+from actors.session.cipher import Cipher
 from actors.session.effects import Effect, Join, Stay
 from actors.session.machine import Machine
-from actors.session.tokens.source import ConnectionDetails, TokenRequest
 from actors.session.work import Work
 from actors.settings import Settings
 
@@ -26,7 +26,7 @@ class Scripted:
         self.machine.start("c1")
         self.asked: list[Message] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.work = Work(self, self.machine, self, "terminal")
+        self.work = Work(self, self.machine, self, "terminal", Cipher(has_key=False, enabled=False))
 
     async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
         self.asked.append(message)
@@ -40,8 +40,8 @@ class Scripted:
     def do(self, effects: list[Effect]) -> None:
         self.work.queue(effects)
 
-    async def fetch(self, request: TokenRequest) -> ConnectionDetails:
-        return ConnectionDetails("ws://127.0.0.1:1", "token")
+    async def fetch(self, request: TokenOptions) -> TokenResponse:
+        return TokenResponse("ws://127.0.0.1:1", "token")
 
     async def carry_out(self, *effects: Effect) -> None:
         """All of them, and what they have begun."""
