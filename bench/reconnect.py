@@ -17,6 +17,8 @@ WARM = 120
 """Before the first weighing: the client's native half makes its threads and pools by then."""
 JOINS = 200
 AIM = 1.05
+_SETTLE_S = 5.0
+"""What the client has let go of goes back to the system some time later."""
 
 Say = Callable[[str], None]
 
@@ -52,9 +54,9 @@ async def _one(say: Say, server: LiveKitServer) -> tuple[dict[str, float], dict[
         assert pid
         say(f"{WARM + JOINS} joins")
         await _talk(terminal.runtime_dir, WARM)
-        before = _weigh(pid)
+        before = await _weigh(pid)
         await _talk(terminal.runtime_dir, JOINS)
-        return before, _weigh(pid)
+        return before, await _weigh(pid)
 
 
 async def _talk(runtime_dir: Path, times: int) -> None:
@@ -78,7 +80,8 @@ async def _until(news: asyncio.Queue[SessionState], state: str) -> None:
             pass
 
 
-def _weigh(pid: int) -> dict[str, float]:
+async def _weigh(pid: int) -> dict[str, float]:
+    await asyncio.sleep(_SETTLE_S)
     return {
         "memory": proc.pss_mib(pid),
         "descriptors": proc.open_files(pid),

@@ -140,6 +140,11 @@ class Children:
         self.heard.append((peer.decode(), decode(frame).message))
         self._news.set()
 
+    async def is_quiet(self, name: str) -> bool:
+        """What the next heartbeat of a child says of being restarted now."""
+        heard = len(self.heartbeats(name))
+        return (await self.until(lambda: next(iter(self.heartbeats(name)[heard:]), None))).quiet
+
     def heartbeats(self, name: str) -> list[Heartbeat]:
         """All heartbeats of a child so far."""
         return [

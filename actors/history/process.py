@@ -113,6 +113,10 @@ class History(Actor):
             return f"a corrupt history was set aside as {self._archive.set_aside}"
         return "ok"
 
+    def quiet(self) -> bool:
+        """Always: what is not yet written stays with its sender, and is sent again."""
+        return True
+
     async def on_stop(self) -> None:
         """Close the store, which also folds the log into the file."""
         self._archive.close()

@@ -133,6 +133,10 @@ class Kiosk(Actor):
         """Whether the pages show what there is."""
         return self._fetcher.trouble or "ok"
 
+    def quiet(self) -> bool:
+        """Nobody looks at a page."""
+        return not self._site.browsers
+
     async def on_stop(self) -> None:
         """Send the pages away; they come back."""
         await self._site.close()

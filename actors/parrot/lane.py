@@ -5,6 +5,7 @@ import asyncio
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.bus import Bus, Sent
 from actors.runtime.corrupt import CorruptFrames
+from actors.runtime.losses import Losses
 
 from .server import SILENT_S, Outgoing, Server
 
@@ -20,7 +21,7 @@ class PracticeLane:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._corrupt = CorruptFrames(LANE)
-        self.refused = 0
+        self.losses = Losses()
         """Messages that a client did not take."""
         self._lane = bus.bind("router", LANE, self._on_frame)
 
@@ -29,6 +30,11 @@ class PracticeLane:
         if self._timer is not None:
             self._timer.cancel()
         self._lane.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """There is no room."""
+        return self._server.is_idle
 
     def look(self) -> None:
         """Send what is due by now."""
@@ -53,7 +59,7 @@ class PracticeLane:
             if sent is Sent.UNREACHABLE:
                 self._server.unreachable(peer, self._loop.time())
             elif sent is Sent.OVERLOADED:
-                self.refused += 1
+                self.losses.note(self._loop.time())
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -1,6 +1,7 @@
 """The parrot's process: its options, and the lane."""
 
 import os
+import time
 
 from actors.runtime.actor import Actor
 from actors.runtime.errors import StartError
@@ -58,9 +59,13 @@ class Parrot(Actor):
             os.close(self._ear)
 
     def health(self) -> str:
-        """Messages that a client did not take, if any."""
-        refused = self._lane.refused
-        return "ok" if not refused else f"{refused} messages to slow clients lost"
+        """Messages that a client did not take lately, if any."""
+        lost = self._lane.losses.recent(time.monotonic())
+        return "ok" if not lost else f"{lost} messages to slow clients lost"
+
+    def quiet(self) -> bool:
+        """There is nobody to talk with."""
+        return self._lane.is_idle
 
 
 def _is_delay(value: object) -> bool:

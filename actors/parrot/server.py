@@ -94,6 +94,11 @@ class Server:
         self._make_agent = make_agent
         self._rooms: dict[str, _Room] = {}
 
+    @property
+    def is_idle(self) -> bool:
+        """There is no room."""
+        return not self._rooms
+
     def receive(self, peer: str, message: Message, now: float) -> Outgoing:
         """A message of a client."""
         if isinstance(message, PracticeJoin):

@@ -1,6 +1,7 @@
 """The room process: orders in, the room's news out, two audio lanes to the audio process."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -165,6 +166,8 @@ class RoomActor(Actor):
     async def _drop(self, call: Call, error: str = "") -> None:
         self._forget(call, error)
         await call.leave()
+        # The client's objects hold each other, and much memory outside of Python.
+        asyncio.get_running_loop().call_soon(gc.collect)
 
     def _forget(self, call: Call, error: str = "") -> None:
         call.close("the room was left")
@@ -276,3 +279,7 @@ class RoomActor(Actor):
         if self._recording and silent_s > DEAF_S:
             return f"no microphone frames from audio for {silent_s:.0f} s"
         return self._call.microphone.health()
+
+    def quiet(self) -> bool:
+        """There is no room."""
+        return self._call is None

@@ -1,12 +1,14 @@
 """The router process: reads headers, forwards frames as they are."""
 
 import asyncio
+import time
 
 from actors.messages import Failed, Header, Join, Kind, Message, Missed, Peer, Welcome
 from actors.messages.codec import CorruptMessage, decode, decode_header, encode
 from actors.runtime.actor import Actor, new_epoch
 from actors.runtime.bus import Sent
 from actors.runtime.corrupt import CorruptFrames
+from actors.runtime.losses import Losses
 from actors.runtime.post import ROUTER
 
 from .routes import Routes
@@ -25,7 +27,7 @@ class Router(Actor):
         """Bind; from here on peers find us by themselves."""
         self._epoch = new_epoch()
         self._routes = Routes()
-        self.lost = 0
+        self._losses = Losses()
         self._missing: set[str] = set()
         """Peers that do not know yet that they have missed something."""
         self._timer: asyncio.TimerHandle | None = None
@@ -60,7 +62,7 @@ class Router(Actor):
                 header.sender, Failed(sent.value, f"{name}: {sent.value}"), "reply", header.id
             )
         elif header.kind == "tell" or (header.kind == "fact" and sent is Sent.OVERLOADED):
-            self.lost += 1
+            self._losses.note(time.monotonic())
         if header.kind in ("fact", "state") and sent is Sent.OVERLOADED:
             self._missing.add(name)
             self._tell_missed_later()
@@ -106,5 +108,6 @@ class Router(Actor):
         self._lane.send(encode(message, kind=kind, sender=ROUTER, to=to, id=number), to=to)
 
     def health(self) -> str:
-        """Losses since the start, if any."""
-        return "ok" if not self.lost else f"{self.lost} messages lost to full queues"
+        """Messages that were lost lately, if any."""
+        lost = self._losses.recent(time.monotonic())
+        return "ok" if not lost else f"{lost} messages lost to full queues"

@@ -240,6 +240,10 @@ class SessionActor(Actor):
         """Whether what must outlive this process is written."""
         return self._file.error or "ok"
 
+    def quiet(self) -> bool:
+        """There is no conversation."""
+        return not self._machine.is_on
+
     # -- what is to be done ----------------------------------------------------------------------
 
     def do(self, effects: list[Effect]) -> None:

@@ -277,6 +277,16 @@ def test_several_pages_see_the_same(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_it_may_be_replaced_quietly_only_while_nobody_looks(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Terminal(runtime_dir) as terminal:
+            assert await terminal.children.is_quiet("kiosk")
+            async with terminal.page():
+                assert not await terminal.children.is_quiet("kiosk")
+
+    asyncio.run(scenario())
+
+
 def test_what_was_said_before_the_kiosk_came_is_there(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Terminal(runtime_dir) as terminal:

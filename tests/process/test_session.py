@@ -70,6 +70,19 @@ def test_start_when_one_is_on_does_nothing(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_it_may_be_replaced_quietly_only_while_there_is_no_conversation(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            assert await bench.children.is_quiet("session")
+            assert await bench.children.is_quiet("history")
+            await bench.talk()
+            assert not await bench.children.is_quiet("session")
+            await bench.ask(EndSession())
+            assert await bench.children.is_quiet("session")
+
+    asyncio.run(scenario())
+
+
 def test_without_a_microphone_start_fails_with_a_remedy(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:

@@ -189,9 +189,11 @@ def test_leave_is_seen_by_the_agent_and_forgets_the_conversation(
         ):
             await terminal.join()
             await terminal.until(lambda: peer.room.remote_participants)
+            assert not await terminal.children.is_quiet("room")
             assert await terminal.client.ask("room", LeaveRoom()) == Done()
             await terminal.until(lambda: not peer.room.remote_participants)
             await terminal.until(lambda: not terminal.state().conversation)
+            assert await terminal.children.is_quiet("room")
             assert terminal.state() == RoomState("", "disconnected")
 
     asyncio.run(scenario())
