@@ -66,6 +66,8 @@ class PracticeRoom:
         self._subscribed = ""
         self._captured = 0
         self._received = 0
+        self._heard_at: float | None = None
+        """When it was acknowledged last."""
         self._spoken_at = 0.0
 
     # -- the backend -----------------------------------------------------------------------------
@@ -110,8 +112,8 @@ class PracticeRoom:
         self._emit(MicrophoneRepublished(self._publish()))
 
     async def reception(self) -> Reception | None:
-        """See the protocol. A lane loses nothing, so there is nothing to report."""
-        return None
+        """See the protocol. A lane loses nothing: what the parrot's process has acknowledged."""
+        return None if self._heard_at is None else Reception(self._heard_at, 0)
 
     def _publish(self) -> str:
         self._sid = f"TR_{secrets.token_hex(6)}"
@@ -166,6 +168,7 @@ class PracticeRoom:
     def _on_state(self, state: ConnectionState, reason: str, end: RoomEnd) -> None:
         if state == "connected":
             self._captured = self._received = 0
+            self._heard_at = None
             if self._sid:
                 self._emit(MicrophoneRepublished(self._publish()))
         else:
@@ -177,7 +180,7 @@ class PracticeRoom:
     def _on_news(self, message: Message) -> None:
         match message:
             case PracticeBeat(received=received):
-                self._received = received
+                self._received, self._heard_at = received, self._loop.time()
             case PracticeRoster(participants=participants):
                 self._show(participants)
             case PracticeSubscribed(sid=sid) if sid == self._sid != self._subscribed:

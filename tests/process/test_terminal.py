@@ -22,6 +22,8 @@ PRACTICE: dict[str, dict[str, Any]] = {
     "kiosk": {"port": 0},
 }
 ACTORS = ("router", "history", "session", "audio", "parrot", "room", "kiosk")
+MOST_REPEATED_MS = 1500
+"""Of speech, by a kill: what was on its way to an agent that is another one now, too."""
 TALKING = ("listening", "thinking", "speaking")
 
 
@@ -56,6 +58,7 @@ def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(
     practising.mailbox.send("hello")
     report = practising.report()
     assert report.lost_nothing, report
+    assert max(cost.repeated_ms for cost in report.costs) < MOST_REPEATED_MS, report
     family = {practising.pid, *_descendants(practising.pid)}
     assert practising.stop() == exits.ASKED
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]

@@ -18,6 +18,7 @@ from actors.messages import (
 )
 from actors.messages.codec import decode, encode
 from actors.room.backend import ConnectionChanged, RoomError, TextChunk, TextEnded
+from actors.room.loss import Reception
 from actors.room.practice_room import PracticeRoom
 from actors.room.practice_text import MAX_STREAM_BYTES, MAX_STREAMS, PracticeTexts
 from actors.runtime.bus import Bus
@@ -143,5 +144,28 @@ def test_garbage_from_the_other_end_changes_nothing(runtime_dir: Path) -> None:
         assert (terminal.backend.name, terminal.backend.identity) == ("r", "me")
         assert terminal.heard() == b""
         assert terminal.backend.queued_s == 0.0
+
+    _scenario(runtime_dir, scenario)
+
+
+def test_what_the_other_end_has_acknowledged_is_a_report_of_this_connection(
+    runtime_dir: Path,
+) -> None:
+    """Else all that was said since the track went live would be said again after a loss."""
+
+    async def scenario(terminal: Terminal, server: Server) -> None:
+        reports: list[Reception] = []
+        for number in ("1", "2"):
+            server.say(PracticeBeat(0))
+            server.say(part(number, ended=True))
+            await terminal.until(lambda number=number: terminal.end(number))  # type: ignore[misc]
+            report = await terminal.backend.reception()
+            assert report is not None
+            reports.append(report)
+        assert [report.lost for report in reports] == [0, 0]
+        assert reports[0].reported_at < reports[1].reported_at
+        server.say(PracticeClosed("STATE_MISMATCH"))
+        await terminal.until(lambda: terminal.states()[-2:] == ["reconnecting", "connected"])
+        assert await terminal.backend.reception() is None
 
     _scenario(runtime_dir, scenario)
