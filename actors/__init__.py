@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .api.message import ReceivedMessage as ReceivedMessage
     from .api.message import SentMessage as SentMessage
     from .api.options import SessionOptions as SessionOptions
+    from .api.rpc import RpcError as RpcError
+    from .api.rpc import RpcInvocation as RpcInvocation
     from .api.session import MessageReceiver as MessageReceiver
     from .api.session import MessageSender as MessageSender
     from .api.session import Session as Session
@@ -48,6 +50,7 @@ _HOMES = {
     ),
     "message": ("ReceivedMessage", "SentMessage"),
     "options": ("SessionOptions",),
+    "rpc": ("RpcError", "RpcInvocation"),
     "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
     "snapshot": (
         "Change",
@@ -75,6 +78,8 @@ __all__ = [
     "OrderRefused",
     "ReceivedMessage",
     "Refreshed",
+    "RpcError",
+    "RpcInvocation",
     "SentMessage",
     "Session",
     "SessionClosed",

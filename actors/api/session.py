@@ -16,6 +16,7 @@ from actors.messages import (
     DismissError,
     EndSession,
     Message,
+    PerformRpc,
     RestoreMessages,
     Say,
     SessionError,
@@ -31,12 +32,14 @@ from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
 from .message import ReceivedMessage, SentMessage, to_chat
 from .observers import Changes, Observers, OnChange, Snapshots
 from .options import SessionOptions, config_of, environment_of
+from .rpc import RpcHandler, RpcService, payload_of
 from .snapshot import Change, Snapshot
 from .tokens import TokenOptions, TokenSource
 from .view import View
 
 if TYPE_CHECKING:
     from .link import Link  # it brings zmq: only for who opens one
+    from .services import Service
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +105,7 @@ class Session:
         self._stack = contextlib.AsyncExitStack()
         self._link: Link | None = None
         self._is_closed = False
+        self._rpc = RpcService()
         self._receiving: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -206,7 +210,7 @@ class Session:
 
         from .link import Link
 
-        link = Link(runtime_dir, self._view, self._observers.tell, self._tokens.function)
+        link = Link(runtime_dir, self._view, self._observers.tell, self._services())
         try:
             await link.open()
         except NotRunning:
@@ -215,6 +219,12 @@ class Session:
             raise TerminalError(failed.reason, failed.remedy) from None
         stack.push_async_callback(link.close)
         return link
+
+    def _services(self) -> "list[Service]":
+        from .services import TokenService
+
+        function = self._tokens.function
+        return [self._rpc, *([TokenService(function)] if function else [])]
 
     async def _launch(self, stack: contextlib.AsyncExitStack) -> Path:
         from .terminal import OwnTerminal
@@ -405,11 +415,43 @@ class Session:
             with contextlib.suppress(TimeoutError):
                 await self._link.refresh()
 
+    async def perform_rpc(self, method: str, payload: str = "", *, timeout_s: float = 15.0) -> str:
+        """Call a method of the agent; returns its answer.
+
+        Raises :class:`RpcError` when it has none, as :meth:`open`, and :class:`OrderRefused` when
+        no conversation is connected, or a process of the terminal dies meanwhile: it is not known
+        then whether the agent was called.
+        """
+        await self.open()
+        call = PerformRpc(method, payload, timeout_s)
+        return payload_of(await self._asked(lambda link: link.call_agent(call)))
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> Callable[[], None]:
+        """Answer the agent's calls of this method with ``handler``: a coroutine function runs in
+        the session's loop, any other in a thread. It raises :class:`RpcError` to tell the caller
+        what is wrong. Returns what ends it. Of several programs with one method, the last is asked.
+        """
+        self._rpc.register(method, handler)
+        self._offer_rpc()
+
+        def end() -> None:
+            self._rpc.unregister(method, handler)
+            self._offer_rpc()
+
+        return end
+
+    def _offer_rpc(self) -> None:
+        if self._link is not None:
+            self._link.offer(self._rpc)
+
     async def _order(self, message: Message) -> None:
+        await self._asked(lambda link: link.order(message))
+
+    async def _asked(self, ask: "Callable[[Link], Awaitable[Message]]") -> Message:
         if self._link is None:
             raise OrderRefused("the terminal has ended", "start() starts another")
         try:
-            await self._link.order(message)
+            return await ask(self._link)
         except OrderFailed as failed:
             raise OrderRefused(failed.reason, failed.remedy) from None
         except asyncio.CancelledError:

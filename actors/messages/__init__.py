@@ -68,6 +68,7 @@ from .room import (
     UplinkState,
 )
 from .routing import Custom, Done, Failed, Join, Missed, Peer, Welcome
+from .rpc import InvokeRpc, PerformRpc, RpcResult, ServeRpc
 from .session import (
     AgentError,
     AgentLife,
@@ -106,6 +107,8 @@ CATALOGUE: tuple[type[Message], ...] = (
     RestoreMessages, MessagesRestored,
     # tokens
     ProvideTokens, TokenOptions, TokenResponse,
+    # rpc
+    PerformRpc, RpcResult, ServeRpc, InvokeRpc,
     # kiosk
     KioskState,
     # practice
@@ -144,6 +147,7 @@ __all__ = [
     "HistoryPage",
     "HistoryState",
     "Hush",
+    "InvokeRpc",
     "Join",
     "JoinRoom",
     "Kind",
@@ -160,6 +164,7 @@ __all__ = [
     "Participant",
     "ParticipantKind",
     "Peer",
+    "PerformRpc",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
@@ -180,10 +185,12 @@ __all__ = [
     "RestoreMessages",
     "RoomEnd",
     "RoomState",
+    "RpcResult",
     "Said",
     "Say",
     "SendText",
     "SessionError",
+    "ServeRpc",
     "SessionState",
     "SetEncryption",
     "SetMuted",

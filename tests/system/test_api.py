@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from actors import Session, SessionOptions, TokenOptions, TokenResponse, TokenSource
+from actors import (
+    RpcError,
+    RpcInvocation,
+    Session,
+    SessionOptions,
+    TokenOptions,
+    TokenResponse,
+    TokenSource,
+)
 from actors.messages import GetStatus, Status
 from actors.runtime.control import ask_supervisor
 from supervisor.drill.coded_signal import decode, generate
@@ -21,6 +29,11 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 KEY = "a key of both"
 SPEECH = generate(30, RATE)
 VOICE = {"voice": "signal", "voice_blocks": 20}
+
+
+async def _broken(_call: RpcInvocation) -> str:
+    raise RpcError(7, "not today")
+
 
 Scenario = Callable[[Session], Awaitable[None]]
 
@@ -54,6 +67,8 @@ class Talk:
                 token_source=TokenSource.custom(self.token),
                 options=SessionOptions(encryption=key),
             ) as session:
+                session.register_rpc_method("where", lambda _call: "desk 4")
+                session.register_rpc_method("broken", _broken)
                 await session.start()
                 assert session.error is None
                 await session.agent.wait_until_connected(ANSWER_S)
@@ -112,6 +127,15 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
             ("agent_transcript", "You said: hello"),
         ]
         assert session.error is None
+        assert await session.perform_rpc("repeat", "two tickets") == "two tickets"
+        assert await session.perform_rpc("call back", "where") == "desk 4"
+        for payload, code in (("nowhere", 1400), ("broken", 7)):
+            with pytest.raises(RpcError) as failed:
+                await session.perform_rpc("call back", payload)
+            assert failed.value.code == code
+        with pytest.raises(RpcError, match="not supported") as failed:
+            await session.perform_rpc("fly")
+        assert failed.value.code == 1400
 
     talk.play(scenario, key, e2ee_key=key or "")
     assert talk.asked[0].agent_name == talk.stage.worker.name
