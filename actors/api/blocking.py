@@ -119,6 +119,10 @@ class BlockingSession:
         """What went wrong last."""
         return self.snapshot.error
 
+    def prepare_connection(self) -> None:
+        """As :meth:`Session.prepare_connection`."""
+        self._run(self._session.prepare_connection())
+
     def start(self) -> None:
         """As :meth:`Session.start`."""
         self._run(self._session.start())

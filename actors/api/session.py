@@ -17,6 +17,7 @@ from actors.messages import (
     EndSession,
     Message,
     PerformRpc,
+    PrepareSession,
     RestoreMessages,
     Say,
     SessionError,
@@ -184,8 +185,12 @@ class Session:
                 self._receive()
 
     async def prepare_connection(self) -> None:
-        """The same, ahead of :meth:`start`, which is then faster."""
+        """Ahead of :meth:`start`, which is then faster: open the terminal, and have it fetch the
+        token. One that cannot be had is no error yet. Raises as :meth:`open`, and
+        :class:`OrderRefused` when nobody answers.
+        """
         await self.open()
+        await self._order(PrepareSession())
 
     async def _connect(self, stack: contextlib.AsyncExitStack) -> "Link":
         from actors.runtime.client import NotRunning

@@ -80,6 +80,7 @@ from .session import (
     GetMessages,
     Messages,
     MessagesRestored,
+    PrepareSession,
     RestoreMessages,
     Said,
     Say,
@@ -104,7 +105,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
-    RestoreMessages, MessagesRestored,
+    RestoreMessages, MessagesRestored, PrepareSession,
     # tokens
     ProvideTokens, TokenOptions, TokenResponse,
     # rpc
@@ -176,6 +177,7 @@ __all__ = [
     "PracticeRoster",
     "PracticeSubscribed",
     "PracticeText",
+    "PrepareSession",
     "ProvideTokens",
     "Ready",
     "RecordingStarted",

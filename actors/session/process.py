@@ -15,6 +15,7 @@ from actors.messages import (
     GetMessages,
     Message,
     Messages,
+    PrepareSession,
     ProvideTokens,
     RestoreMessages,
     RoomState,
@@ -28,6 +29,7 @@ from actors.messages import (
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.errors import OrderFailed
 
+from .admission import Admission
 from .boot import BootStart
 from .chat import Chat
 from .cipher import Cipher
@@ -82,8 +84,9 @@ class SessionActor(Actor):
         tokens = token_source(livekit, os.environ, self._programs)
         has_key = livekit.encryption and livekit.backend == "livekit"
         cipher = self._cipher = Cipher(has_key=has_key, enabled=memory.encrypted)
-        self._work = Work(self, self._machine, tokens, identity, cipher)
-        self._work.room_name = memory.room_name
+        self._admission = Admission(self.settings, tokens, identity, cipher)
+        self._admission.room_name = memory.room_name
+        self._work = Work(self, self._machine, self._admission)
         self._record = Record(self)
         self._chat = Chat(self, self._machine, self._record)
         may_boot = self.incarnation == 1 or memory.boot_start
@@ -111,6 +114,8 @@ class SessionActor(Actor):
     async def on_message(self, message: Message, sender: str) -> Answer:
         """Orders are answered, snapshots and streams folded."""
         match message:
+            case PrepareSession():
+                return self.later(self._work.prepare())
             case StartSession():
                 return self.later(self._start())
             case EndSession():
@@ -177,7 +182,7 @@ class SessionActor(Actor):
         effects = self._machine.room_changed(room, random.random(), time.monotonic())  # noqa: S311
         if self._machine.is_on and room.conversation == self._machine.conversation:
             self._own = room.identity or self._own
-            self._work.room_name = room.room_name or self._work.room_name
+            self._admission.room_name = room.room_name or self._admission.room_name
         if not room.conversation:
             # Its former process, or its former self, has received whatever was still open.
             self._record.break_off() if was_on else self._record.close()
@@ -289,7 +294,7 @@ class SessionActor(Actor):
             boot=self._boot_id,
             alive_at=_boottime(),
             standing=self._machine.standing,
-            room_name=self._work.room_name,
+            room_name=self._admission.room_name,
             identity=self._own,
             agent_due_at=self._agent_due_at,
             boot_start=self._boot.is_wanted,
@@ -321,7 +326,7 @@ class SessionActor(Actor):
             connection_state=machine.connection_state,
             agent=machine.agent,
             muted=self._muted,
-            room_name=self._work.room_name,
+            room_name=self._admission.room_name,
             error=machine.error,
             encrypted=self._cipher.enabled,
         )
