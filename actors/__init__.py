@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .api.session import Session as Session
     from .api.session import TextSender as TextSender
     from .api.snapshot import Change as Change
+    from .api.snapshot import Levels as Levels
     from .api.snapshot import MessageChanged as MessageChanged
     from .api.snapshot import MessagePurged as MessagePurged
     from .api.snapshot import Refreshed as Refreshed
@@ -54,6 +55,7 @@ _HOMES = {
     "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
     "snapshot": (
         "Change",
+        "Levels",
         "MessageChanged",
         "MessagePurged",
         "Refreshed",
@@ -70,6 +72,7 @@ __all__ = [
     "BlockingSession",
     "CallpointError",
     "Change",
+    "Levels",
     "MessageChanged",
     "MessagePurged",
     "MessageReceiver",

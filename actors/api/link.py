@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from actors.messages import (
@@ -21,8 +21,9 @@ from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
 
+from .observers import Observers
 from .services import Service
-from .snapshot import Change
+from .snapshot import Levels
 from .view import View
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ ROUND_TRIP_S = 10.0
 
 
 class Link:
-    """Keeps ``view`` true over crashes of whatever there is; ``tell`` is called with each change,
+    """Keeps ``view`` true over crashes of whatever there is; ``observers`` are told each change,
     in the loop. ``services``: what the terminal may ask of this program.
     """
 
@@ -45,19 +46,18 @@ class Link:
         self,
         runtime_dir: Path,
         view: View,
-        tell: Callable[[Change], None],
+        observers: Observers,
         services: Sequence[Service] = (),
     ) -> None:
         self.runtime_dir = runtime_dir
         self._view = view
-        self._tell = tell
+        self._observers = observers
+        self._tell = observers.tell
         self._services = services
         self._offering: dict[Service, asyncio.Task[None]] = {}
         self._fetcher = Fetcher(self._ask_for_list, self._take_list)
         self._fetcher.fetch()
         self._has_state = asyncio.Event()
-        self.input_dbfs = -120.0
-        """RMS of the microphone; -120.0: nothing or silence."""
         self._client = Client(
             runtime_dir,
             subscribes=(
@@ -113,7 +113,7 @@ class Link:
     def _on_message(self, message: Message, sender: str) -> None:
         match message:
             case AudioLevel() if sender == AUDIO:
-                self.input_dbfs = message.input_dbfs
+                self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
             case Missed():
                 self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:
@@ -129,6 +129,8 @@ class Link:
             for service in self._services:
                 if name in (service.to, ROUTER):
                     self.offer(service)
+        if name == AUDIO and not up:
+            self._observers.hear(Levels())
         if name not in (SESSION, ROUTER):
             return
         if up:

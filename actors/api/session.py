@@ -31,10 +31,10 @@ from actors.runtime.feed import CAPACITY
 from .agent import Agent
 from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
 from .message import ReceivedMessage, SentMessage, to_chat
-from .observers import Changes, Observers, OnChange, Snapshots
+from .observers import Changes, Newest, Observers, OnChange
 from .options import SessionOptions, config_of, environment_of
 from .rpc import RpcHandler, RpcService, payload_of
-from .snapshot import Change, Snapshot
+from .snapshot import Change, Levels, Snapshot
 from .tokens import TokenOptions, TokenSource
 from .view import View
 
@@ -215,7 +215,7 @@ class Session:
 
         from .link import Link
 
-        link = Link(runtime_dir, self._view, self._observers.tell, self._services())
+        link = Link(runtime_dir, self._view, self._observers, self._services())
         try:
             await link.open()
         except NotRunning:
@@ -324,7 +324,12 @@ class Session:
     @property
     def input_dbfs(self) -> float:
         """RMS of the microphone over the last fraction of a second; -120.0: silence."""
-        return self._link.input_dbfs if self._link else -120.0
+        return self._observers.loudness.input_dbfs
+
+    @property
+    def agent_dbfs(self) -> float:
+        """The same of the agent's voice, as it is played."""
+        return self._observers.loudness.agent_dbfs
 
     def get_message_history(self) -> tuple[ReceivedMessage, ...]:
         """The same as :attr:`messages`."""
@@ -516,11 +521,18 @@ class Session:
         """
         return self._observers.changes(capacity)
 
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> Newest[Snapshot]:
         """``async for snapshot in session.snapshots()``: the one of now, then the newest whenever
         something has changed.
         """
         return self._observers.snapshots()
+
+    def levels(self) -> Newest[Levels]:
+        """``async for levels in session.levels()``: how loud microphone and agent are, for a
+        visualiser: five times a second while there is something to hear, or the newest for who is
+        slower.
+        """
+        return self._observers.levels()
 
     def on_change(self, callback: OnChange) -> Callable[[], None]:
         """Call it in the loop with every change from now on; returns what ends that."""

@@ -1,6 +1,7 @@
 """The Python API with a terminal of its own, the real server, a real agent worker and sound."""
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from actors import (
+    Levels,
     RpcError,
     RpcInvocation,
     Session,
@@ -100,6 +102,15 @@ async def _said(session: Session, count: int) -> list[tuple[str, str]]:
     raise AssertionError
 
 
+async def _loudest(session: Session) -> tuple[float, float]:
+    """Microphone and agent, until cancelled."""
+    heard, meter = [Levels()], session.levels()
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            heard.append(await anext(meter))
+    return max(each.input_dbfs for each in heard), max(each.agent_dbfs for each in heard)
+
+
 @pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 def test_both_hear_each_other_and_each_transcript_is_there_once(
     talk: Talk, key: str | None
@@ -108,13 +119,15 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
 
     async def scenario(session: Session) -> None:
         assert session.is_encrypted == (key is not None)
-        pulse = talk.stage.pulse
+        pulse, loudest = talk.stage.pulse, asyncio.create_task(_loudest(session))
         with pulse.record_speaker() as speaker:
             await asyncio.to_thread(pulse.speak_pcm, SPEECH, RATE)
             await asyncio.to_thread(speaker.wait_for_sound)
             messages = await _said(session, 2)
             await session._wait_for_agent(lambda agent: agent.state == "listening", ANSWER_S)
             await asyncio.to_thread(speaker.wait_for_silence)
+        loudest.cancel()
+        assert min(await loudest) > -40.0, "of both"
         heard = talk.job(session).decode()
         assert heard.missing(30) == (), heard.seams
         assert decode(speaker.pcm, RATE).missing(20) == ()
