@@ -8,8 +8,11 @@ import socket
 import time
 import uuid
 
+import msgspec
+
 from actors.messages import (
     AudioState,
+    ChatMessage,
     DismissError,
     EndSession,
     GetMessages,
@@ -27,6 +30,7 @@ from actors.messages import (
     TextStream,
 )
 from actors.runtime.actor import Actor, Answer
+from actors.runtime.dotted import load_object
 from actors.runtime.errors import OrderFailed
 
 from .admission import Admission
@@ -37,6 +41,7 @@ from .effects import ArmTimer, CancelTimer, Effect
 from .keeper import Keeper
 from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
+from .receivers import Receivers
 from .record import Record
 from .tokens.choose import token_source
 from .tokens.program import ProgramTokens
@@ -47,6 +52,8 @@ STOP_S = 2.0
 """For what is under way at a stop."""
 FIRST_WORD_S = 0.5
 """So long a new process may wait for the room's word before it says that it reconnects."""
+FULL_S = 1.0
+"""Between two looks whether history takes messages again."""
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Of text in the answer to GetMessages, half of what a frame may hold."""
 
@@ -92,8 +99,11 @@ class SessionActor(Actor):
         may_boot = self.incarnation == 1 or memory.boot_start
         self._boot = BootStart(wanted=session.start == "boot" and may_boot)
         self._keeper = Keeper(self._file, self._memory)
+        made = {target: load_object(target) for target in session.receivers}
+        receivers = Receivers(made, self._receive, self._receiver_failed)
         await self._record.restore(memory)
         self._go_on(memory)
+        receivers.start()
 
     def _go_on(self, memory: Memory) -> None:
         self._waits_for_room = self._machine.is_on
@@ -205,6 +215,15 @@ class SessionActor(Actor):
             self._machine.fail("receiver", stream.error)
             self.do([])
         return answer
+
+    async def _receive(self, message: ChatMessage) -> None:
+        while self._record.is_full:  # noqa: ASYNC110  # rare, and nothing tells of its end
+            await asyncio.sleep(FULL_S)
+        self._record.put(msgspec.structs.replace(message, conversation=self._machine.conversation))
+
+    def _receiver_failed(self, reason: str) -> None:
+        self._machine.fail("receiver", reason)
+        self.do([])
 
     def _is_person(self, identity: str) -> bool:
         people = self._machine.room.participants
