@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from .api.message import ReceivedMessage as ReceivedMessage
     from .api.message import SentMessage as SentMessage
     from .api.options import SessionOptions as SessionOptions
+    from .api.rpc import RpcError as RpcError
+    from .api.rpc import RpcInvocation as RpcInvocation
     from .api.session import MessageReceiver as MessageReceiver
     from .api.session import MessageSender as MessageSender
     from .api.session import Session as Session
     from .api.session import TextSender as TextSender
     from .api.snapshot import Change as Change
+    from .api.snapshot import Levels as Levels
     from .api.snapshot import MessageChanged as MessageChanged
     from .api.snapshot import MessagePurged as MessagePurged
     from .api.snapshot import Refreshed as Refreshed
@@ -48,9 +51,11 @@ _HOMES = {
     ),
     "message": ("ReceivedMessage", "SentMessage"),
     "options": ("SessionOptions",),
+    "rpc": ("RpcError", "RpcInvocation"),
     "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
     "snapshot": (
         "Change",
+        "Levels",
         "MessageChanged",
         "MessagePurged",
         "Refreshed",
@@ -67,6 +72,7 @@ __all__ = [
     "BlockingSession",
     "CallpointError",
     "Change",
+    "Levels",
     "MessageChanged",
     "MessagePurged",
     "MessageReceiver",
@@ -75,6 +81,8 @@ __all__ = [
     "OrderRefused",
     "ReceivedMessage",
     "Refreshed",
+    "RpcError",
+    "RpcInvocation",
     "SentMessage",
     "Session",
     "SessionClosed",

@@ -243,6 +243,11 @@ class Bench:
         await self.room.__aenter__()
         self.tell_session("room", up=True)
 
+    def tell_router(self, name: str, *, up: bool) -> None:
+        """The same, for attached programs."""
+        word = ActorUp(name, 1) if up else ActorDown(name, 1, "signal SIGKILL")
+        self.children.send("router", word)
+
     def tell_session(self, name: str, *, up: bool) -> None:
         """That a scripted actor has died or is back."""
         word = ActorUp(name, 1) if up else ActorDown(name, 1, "signal SIGKILL")

@@ -13,6 +13,7 @@ from .agent import Agent
 from .errors import SessionClosed
 from .message import ReceivedMessage, SentMessage
 from .options import SessionOptions
+from .rpc import RpcHandler
 from .session import Session
 from .snapshot import Change, Snapshot
 from .tokens import TokenSource
@@ -118,6 +119,10 @@ class BlockingSession:
         """What went wrong last."""
         return self.snapshot.error
 
+    def prepare_connection(self) -> None:
+        """As :meth:`Session.prepare_connection`."""
+        self._run(self._session.prepare_connection())
+
     def start(self) -> None:
         """As :meth:`Session.start`."""
         self._run(self._session.start())
@@ -137,6 +142,14 @@ class BlockingSession:
     def unmute(self) -> None:
         """As :meth:`Session.unmute`."""
         self._run(self._session.unmute())
+
+    def perform_rpc(self, method: str, payload: str = "", *, timeout_s: float = 15.0) -> str:
+        """As :meth:`Session.perform_rpc`."""
+        return self._run(self._session.perform_rpc(method, payload, timeout_s=timeout_s))
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> None:
+        """As :meth:`Session.register_rpc_method`."""
+        self._run(self._register(method, handler))
 
     def set_encryption_enabled(self, enabled: bool) -> None:
         """As :meth:`Session.set_encryption_enabled`."""
@@ -170,6 +183,9 @@ class BlockingSession:
 
     async def _look(self) -> Snapshot:
         return self._session.snapshot
+
+    async def _register(self, method: str, handler: RpcHandler) -> None:
+        self._session.register_rpc_method(method, handler)
 
     async def _observe(self) -> Any:
         return self._session.changes()

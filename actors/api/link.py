@@ -1,9 +1,8 @@
 """The line between a session object and a running terminal, for as long as the object lives."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from actors.messages import (
@@ -14,47 +13,51 @@ from actors.messages import (
     MessagePurged,
     MessagesRestored,
     Missed,
-    ProvideTokens,
+    PerformRpc,
     SessionState,
-    TokenOptions,
 )
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
-from actors.runtime.token_function import TokenFunction, ask_function
 
-from .snapshot import Change
+from .observers import Observers
+from .services import Service
+from .snapshot import Levels
 from .view import View
 
 log = logging.getLogger(__name__)
 
-SESSION, AUDIO = "session", "audio"
+SESSION, AUDIO, ROOM = "session", "audio", "room"
 OPEN_S = 10.0
 """Until a terminal that runs has said how things stand: one that was just started is busy."""
 
 
+ROUND_TRIP_S = 10.0
+"""Of a call to the agent, beside its answer: LiveKit's client gives it 7 s."""
+
+
 class Link:
-    """Keeps ``view`` true over crashes of whatever there is; ``tell`` is called with each change,
-    in the loop. ``tokens``: the terminal may ask this program for tokens.
+    """Keeps ``view`` true over crashes of whatever there is; ``observers`` are told each change,
+    in the loop. ``services``: what the terminal may ask of this program.
     """
 
     def __init__(
         self,
         runtime_dir: Path,
         view: View,
-        tell: Callable[[Change], None],
-        tokens: TokenFunction | None = None,
+        observers: Observers,
+        services: Sequence[Service] = (),
     ) -> None:
         self.runtime_dir = runtime_dir
         self._view = view
-        self._tell = tell
-        self._tokens = tokens
+        self._observers = observers
+        self._tell = observers.tell
+        self._services = services
+        self._offering: dict[Service, asyncio.Task[None]] = {}
         self._fetcher = Fetcher(self._ask_for_list, self._take_list)
         self._fetcher.fetch()
         self._has_state = asyncio.Event()
-        self.input_dbfs = -120.0
-        """RMS of the microphone; -120.0: nothing or silence."""
         self._client = Client(
             runtime_dir,
             subscribes=(
@@ -69,8 +72,8 @@ class Link:
         """Raises ``NotRunning``, or ``NoAnswer`` when there is no session that answers."""
         await self._client.__aenter__()
         self._keeping = asyncio.create_task(self._fetcher.run(), name="session-list")
-        self._offering: asyncio.Task[None] | None = None
-        self._offer()
+        for service in self._services:
+            self.offer(service)
         try:
             async with asyncio.timeout(OPEN_S):
                 await self._fetcher.fetched()
@@ -87,16 +90,19 @@ class Link:
 
     async def close(self) -> None:
         """The terminal goes on without us."""
-        for task in (self._keeping, self._offering):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        tasks = (self._keeping, *self._offering.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.__aexit__(None, None, None)
 
     async def order(self, message: Message) -> Message:
         """Ask the session. Raises ``OrderFailed``."""
         return await self._client.insist(SESSION, message)
+
+    async def call_agent(self, call: PerformRpc) -> Message:
+        """Ask the room, once: nobody knows what a second call would do. Raises ``OrderFailed``."""
+        return await self._client.ask(ROOM, call, call.timeout_s + ROUND_TRIP_S)
 
     async def refresh(self) -> None:
         """Ask for the list anew; returns when it is seen. Raises TimeoutError."""
@@ -107,7 +113,7 @@ class Link:
     def _on_message(self, message: Message, sender: str) -> None:
         match message:
             case AudioLevel() if sender == AUDIO:
-                self.input_dbfs = message.input_dbfs
+                self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
             case Missed():
                 self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:
@@ -119,38 +125,42 @@ class Link:
                     self._has_state.set()
 
     def _on_peer(self, name: str, up: bool) -> None:
+        if up:
+            for service in self._services:
+                if name in (service.to, ROUTER):
+                    self.offer(service)
+        if name == AUDIO and not up:
+            self._observers.hear(Levels())
         if name not in (SESSION, ROUTER):
             return
         if up:
             self._fetcher.fetch()
-            self._offer()
         elif (change := self._view.detached()) is not None:
             self._tell(change)
 
-    # -- tokens ----------------------------------------------------------------------------------
+    # -- what this program does for the terminal --------------------------------------------------
 
-    def _offer(self) -> None:
-        """Whoever the session is now, it must know whom to ask."""
-        if self._tokens is not None:
-            if self._offering is not None:
-                self._offering.cancel()
-            self._offering = asyncio.create_task(self._offer_tokens(), name="token-offer")
+    def offer(self, service: Service) -> None:
+        """Whoever is to ask is told, be it a process that has just been started."""
+        if (offered := service.offer()) is None:
+            return
+        if (before := self._offering.pop(service, None)) is not None:
+            before.cancel()
+        task = asyncio.create_task(self._offer(service.to, offered), name="offer")
+        self._offering[service] = task
 
-    async def _offer_tokens(self) -> None:
+    async def _offer(self, to: str, offered: Message) -> None:
         try:
             await self._client.post.joined()
-            await self.order(ProvideTokens())
+            await self._client.insist(to, offered)
         except OrderFailed as failed:
-            log.info("tokens are not wanted", extra={"code": failed.code})
+            log.info("not wanted", extra={"offered": offered.tag(), "code": failed.code})
 
     async def _on_ask(self, message: Message, sender: str) -> Message:
-        if self._tokens is None or sender != SESSION or not isinstance(message, TokenOptions):
-            raise OrderFailed("invalid", "this program takes no such orders")
-        try:
-            return await ask_function(self._tokens, message)
-        except OrderFailed as failed:
-            log.warning("no token", extra={"reason": failed.reason}, exc_info=failed.__cause__)
-            raise
+        for service in self._services:
+            if sender == service.to and isinstance(message, service.takes):
+                return await service.answer(message)
+        raise OrderFailed("invalid", "this program takes no such orders")
 
     async def _ask_for_list(self, message: Message) -> Message:
         await self._client.post.joined()

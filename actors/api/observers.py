@@ -5,12 +5,12 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Callable
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from actors.runtime.feed import CAPACITY, Feed
 
 from .errors import SessionClosed
-from .snapshot import Change, Refreshed, Snapshot
+from .snapshot import Change, Levels, Refreshed, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +59,15 @@ class Changes:
         self._news.set()
 
 
-class Snapshots:
+T = TypeVar("T")
+
+
+class Newest(Generic[T]):
     """``async for snapshot in session.snapshots()``: the newest whenever it is asked for, beginning
     with that of now. It ends when the session is closed.
     """
 
-    def __init__(self, now: Callable[[], Snapshot]) -> None:
+    def __init__(self, now: Callable[[], T]) -> None:
         self._now = now
         self._news = asyncio.Event()
         self._news.set()
@@ -73,7 +76,7 @@ class Snapshots:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Snapshot:
+    async def __anext__(self) -> T:
         await self._news.wait()
         if self._is_closed:
             raise StopAsyncIteration
@@ -102,7 +105,9 @@ class Observers:
     def __init__(self, now: Callable[[], Snapshot]) -> None:
         self._now = now
         self._changes: weakref.WeakSet[Changes] = weakref.WeakSet()
-        self._snapshots: weakref.WeakSet[Snapshots] = weakref.WeakSet()
+        self._snapshots: weakref.WeakSet[Newest[Snapshot]] = weakref.WeakSet()
+        self._meters: weakref.WeakSet[Newest[Levels]] = weakref.WeakSet()
+        self.loudness = Levels()
         self._callbacks: list[OnChange] = []
         self._waiting: dict[asyncio.Future[Snapshot], Callable[[Snapshot], bool]] = {}
         self._is_closed = False
@@ -115,13 +120,27 @@ class Observers:
         self._changes.add(observer)
         return observer
 
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> Newest[Snapshot]:
         """A new one."""
-        observer = Snapshots(self._now)
+        observer = Newest(self._now)
         if self._is_closed:
             observer.close()
         self._snapshots.add(observer)
         return observer
+
+    def levels(self) -> Newest[Levels]:
+        """A new one."""
+        observer = Newest(lambda: self.loudness)
+        if self._is_closed:
+            observer.close()
+        self._meters.add(observer)
+        return observer
+
+    def hear(self, levels: Levels) -> None:
+        """It is so loud now."""
+        self.loudness = levels
+        for meter in list(self._meters):
+            meter.changed()
 
     def call(self, on_change: OnChange) -> Callable[[], None]:
         """Call it with each change from now on; returns what ends that."""
@@ -182,6 +201,8 @@ class Observers:
             observer.close()
         for newest in list(self._snapshots):
             newest.close()
+        for meter in list(self._meters):
+            meter.close()
         for met in self._waiting:
             if not met.done():
                 met.set_exception(SessionClosed())

@@ -16,6 +16,8 @@ from actors.messages import (
     DismissError,
     EndSession,
     Message,
+    PerformRpc,
+    PrepareSession,
     RestoreMessages,
     Say,
     SessionError,
@@ -29,14 +31,16 @@ from actors.runtime.feed import CAPACITY
 from .agent import Agent
 from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
 from .message import ReceivedMessage, SentMessage, to_chat
-from .observers import Changes, Observers, OnChange, Snapshots
+from .observers import Changes, Newest, Observers, OnChange
 from .options import SessionOptions, config_of, environment_of
-from .snapshot import Change, Snapshot
+from .rpc import RpcHandler, RpcService, payload_of
+from .snapshot import Change, Levels, Snapshot
 from .tokens import TokenOptions, TokenSource
 from .view import View
 
 if TYPE_CHECKING:
     from .link import Link  # it brings zmq: only for who opens one
+    from .services import Service
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +106,7 @@ class Session:
         self._stack = contextlib.AsyncExitStack()
         self._link: Link | None = None
         self._is_closed = False
+        self._rpc = RpcService()
         self._receiving: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -180,8 +185,12 @@ class Session:
                 self._receive()
 
     async def prepare_connection(self) -> None:
-        """The same, ahead of :meth:`start`, which is then faster."""
+        """Ahead of :meth:`start`, which is then faster: open the terminal, and have it fetch the
+        token. One that cannot be had is no error yet. Raises as :meth:`open`, and
+        :class:`OrderRefused` when nobody answers.
+        """
         await self.open()
+        await self._order(PrepareSession())
 
     async def _connect(self, stack: contextlib.AsyncExitStack) -> "Link":
         from actors.runtime.client import NotRunning
@@ -206,7 +215,7 @@ class Session:
 
         from .link import Link
 
-        link = Link(runtime_dir, self._view, self._observers.tell, self._tokens.function)
+        link = Link(runtime_dir, self._view, self._observers, self._services())
         try:
             await link.open()
         except NotRunning:
@@ -215,6 +224,12 @@ class Session:
             raise TerminalError(failed.reason, failed.remedy) from None
         stack.push_async_callback(link.close)
         return link
+
+    def _services(self) -> "list[Service]":
+        from .services import TokenService
+
+        function = self._tokens.function
+        return [self._rpc, *([TokenService(function)] if function else [])]
 
     async def _launch(self, stack: contextlib.AsyncExitStack) -> Path:
         from .terminal import OwnTerminal
@@ -309,7 +324,12 @@ class Session:
     @property
     def input_dbfs(self) -> float:
         """RMS of the microphone over the last fraction of a second; -120.0: silence."""
-        return self._link.input_dbfs if self._link else -120.0
+        return self._observers.loudness.input_dbfs
+
+    @property
+    def agent_dbfs(self) -> float:
+        """The same of the agent's voice, as it is played."""
+        return self._observers.loudness.agent_dbfs
 
     def get_message_history(self) -> tuple[ReceivedMessage, ...]:
         """The same as :attr:`messages`."""
@@ -405,11 +425,43 @@ class Session:
             with contextlib.suppress(TimeoutError):
                 await self._link.refresh()
 
+    async def perform_rpc(self, method: str, payload: str = "", *, timeout_s: float = 15.0) -> str:
+        """Call a method of the agent; returns its answer.
+
+        Raises :class:`RpcError` when it has none, as :meth:`open`, and :class:`OrderRefused` when
+        no conversation is connected, or a process of the terminal dies meanwhile: it is not known
+        then whether the agent was called.
+        """
+        await self.open()
+        call = PerformRpc(method, payload, timeout_s)
+        return payload_of(await self._asked(lambda link: link.call_agent(call)))
+
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> Callable[[], None]:
+        """Answer the agent's calls of this method with ``handler``: a coroutine function runs in
+        the session's loop, any other in a thread. It raises :class:`RpcError` to tell the caller
+        what is wrong. Returns what ends it. Of several programs with one method, the last is asked.
+        """
+        self._rpc.register(method, handler)
+        self._offer_rpc()
+
+        def end() -> None:
+            self._rpc.unregister(method, handler)
+            self._offer_rpc()
+
+        return end
+
+    def _offer_rpc(self) -> None:
+        if self._link is not None:
+            self._link.offer(self._rpc)
+
     async def _order(self, message: Message) -> None:
+        await self._asked(lambda link: link.order(message))
+
+    async def _asked(self, ask: "Callable[[Link], Awaitable[Message]]") -> Message:
         if self._link is None:
             raise OrderRefused("the terminal has ended", "start() starts another")
         try:
-            await self._link.order(message)
+            return await ask(self._link)
         except OrderFailed as failed:
             raise OrderRefused(failed.reason, failed.remedy) from None
         except asyncio.CancelledError:
@@ -469,11 +521,18 @@ class Session:
         """
         return self._observers.changes(capacity)
 
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> Newest[Snapshot]:
         """``async for snapshot in session.snapshots()``: the one of now, then the newest whenever
         something has changed.
         """
         return self._observers.snapshots()
+
+    def levels(self) -> Newest[Levels]:
+        """``async for levels in session.levels()``: how loud microphone and agent are, for a
+        visualiser: five times a second while there is something to hear, or the newest for who is
+        slower.
+        """
+        return self._observers.levels()
 
     def on_change(self, callback: OnChange) -> Callable[[], None]:
         """Call it in the loop with every change from now on; returns what ends that."""

@@ -31,6 +31,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """How loud it is at one moment, as RMS over the last fraction of a second."""
+
+    input_dbfs: float = -120.0
+    """Of the microphone; -120.0: silence, or muted."""
+    agent_dbfs: float = -120.0
+    """Of the agent's voice, as it is played."""
+
+
+@dataclass(frozen=True)
 class Refreshed:
     """Begin again with this: the first of all, and again when changes were not seen (a process of
     the terminal was killed) or not read in time.

@@ -68,6 +68,7 @@ from .room import (
     UplinkState,
 )
 from .routing import Custom, Done, Failed, Join, Missed, Peer, Welcome
+from .rpc import InvokeRpc, PerformRpc, RpcResult, ServeRpc
 from .session import (
     AgentError,
     AgentLife,
@@ -79,6 +80,7 @@ from .session import (
     GetMessages,
     Messages,
     MessagesRestored,
+    PrepareSession,
     RestoreMessages,
     Said,
     Say,
@@ -103,9 +105,11 @@ CATALOGUE: tuple[type[Message], ...] = (
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
-    RestoreMessages, MessagesRestored,
+    RestoreMessages, MessagesRestored, PrepareSession,
     # tokens
     ProvideTokens, TokenOptions, TokenResponse,
+    # rpc
+    PerformRpc, RpcResult, ServeRpc, InvokeRpc,
     # kiosk
     KioskState,
     # practice
@@ -144,6 +148,7 @@ __all__ = [
     "HistoryPage",
     "HistoryState",
     "Hush",
+    "InvokeRpc",
     "Join",
     "JoinRoom",
     "Kind",
@@ -160,6 +165,7 @@ __all__ = [
     "Participant",
     "ParticipantKind",
     "Peer",
+    "PerformRpc",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
@@ -171,6 +177,7 @@ __all__ = [
     "PracticeRoster",
     "PracticeSubscribed",
     "PracticeText",
+    "PrepareSession",
     "ProvideTokens",
     "Ready",
     "RecordingStarted",
@@ -180,10 +187,12 @@ __all__ = [
     "RestoreMessages",
     "RoomEnd",
     "RoomState",
+    "RpcResult",
     "Said",
     "Say",
     "SendText",
     "SessionError",
+    "ServeRpc",
     "SessionState",
     "SetEncryption",
     "SetMuted",

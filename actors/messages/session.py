@@ -53,6 +53,13 @@ class SessionState(Message, tag="session-state", frozen=True):
     """What is said and sent is encrypted end to end."""
 
 
+class PrepareSession(Message, tag="prepare-session", frozen=True):
+    """Ask to the session: fetch the token of the next conversation ahead of its start, which is
+    then faster. Answered by Done, also when there is none to be had: the start will tell. Does
+    nothing when a session is on.
+    """
+
+
 class StartSession(Message, tag="start-session", frozen=True):
     """Ask to the session. Answered by Done as soon as the recorder runs (with pre-connect audio)
     or the start is under way (without); does nothing when a session is on.

@@ -3,11 +3,12 @@
 LiveKit's words and behaviour are the standard; the practice room follows them.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import ConnectionState, Participant, RoomEnd
+from actors.messages import ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
 
 from .loss import Reception
 
@@ -95,6 +96,14 @@ class AgentAudio:
     pcm: bytes
 
 
+@dataclass(frozen=True)
+class RpcInvoked:
+    """Somebody in the room calls a method that is served here; ``answer`` is waited for."""
+
+    call: InvokeRpc
+    answer: "asyncio.Future[RpcResult]"
+
+
 RoomEvent = (
     ConnectionChanged
     | ParticipantsChanged
@@ -103,6 +112,7 @@ RoomEvent = (
     | TextChunk
     | TextEnded
     | AgentAudio
+    | RpcInvoked
 )
 
 OnEvent = Callable[[RoomEvent], None]
@@ -173,4 +183,16 @@ class RoomBackend(Protocol):
     ) -> None:
         """Send a byte stream to one participant (lost if it is not there); while reconnecting, as
         :meth:`send_text`. Raises :class:`RoomError`.
+        """
+
+    async def perform_rpc(
+        self, method: str, payload: str, *, to: str, timeout_s: float
+    ) -> RpcResult:
+        """Call a method of a participant; what goes wrong with that is in the result. Raises
+        :class:`RoomError` when there is no connection.
+        """
+
+    def serve_rpc(self, methods: frozenset[str]) -> None:
+        """Take calls of these and no others, before connecting or while connected; each comes as
+        :class:`RpcInvoked`.
         """

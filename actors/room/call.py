@@ -10,8 +10,10 @@ from actors.messages import (
     ConnectionState,
     JoinRoom,
     Participant,
+    PerformRpc,
     RoomEnd,
     RoomState,
+    RpcResult,
     TextStream,
 )
 
@@ -24,11 +26,13 @@ from .backend import (
     ParticipantsChanged,
     RoomBackend,
     RoomEvent,
+    RpcInvoked,
     TextChunk,
     TextEnded,
 )
 from .microphone import Microphone
 from .roster import agent_of, voice_of
+from .rpc import NO_RECIPIENT
 from .speaker import SpeakerLane
 from .text import TextFold
 
@@ -48,6 +52,9 @@ class Outlet(Protocol):
 
     def text(self, stream: TextStream) -> None:
         """A text stream has grown or ended."""
+
+    def invoked(self, event: RpcInvoked) -> None:
+        """Somebody calls a method that is served here."""
 
 
 class Call:
@@ -96,6 +103,14 @@ class Call:
         self._joined = True
         self._outlet.call_changed()
 
+    async def perform_rpc(self, call: PerformRpc) -> RpcResult:
+        """Call a method of the agent. Raises ``RoomError``."""
+        if (agent := agent_of(self._participants)) is None:
+            return NO_RECIPIENT
+        return await self.backend.perform_rpc(
+            call.method, call.payload, to=agent.identity, timeout_s=call.timeout_s
+        )
+
     async def leave(self) -> None:
         """Leave the room for good."""
         await self.backend.disconnect()
@@ -139,6 +154,9 @@ class Call:
                 return
             case TextEnded():
                 self._say(self._texts.ended(self._named(event), time.time()))
+                return
+            case RpcInvoked():
+                self._outlet.invoked(event)
                 return
             case ConnectionChanged():
                 self._on_connection(event)

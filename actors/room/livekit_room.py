@@ -16,7 +16,15 @@ from typing import Any
 from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
-from actors.messages import ConnectionState, Participant, ParticipantKind, RoomEnd, Track
+from actors.messages import (
+    ConnectionState,
+    InvokeRpc,
+    Participant,
+    ParticipantKind,
+    RoomEnd,
+    RpcResult,
+    Track,
+)
 
 from . import reasons
 from .backend import (
@@ -27,10 +35,12 @@ from .backend import (
     OnEvent,
     ParticipantsChanged,
     RoomError,
+    RpcInvoked,
 )
 from .loss import Reception
 from .readers import TextReaders
 from .roster import voice_of
+from .rpc import TIMED_OUT
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +117,7 @@ class LiveKitRoom:
         self._readers = TextReaders(on_event, self._is_down)
         self._e2ee_key = e2ee_key
         self._encrypts = False
+        self._served: frozenset[str] = frozenset()
         self._undecipherable: set[str] = set()
         """Identities."""
         self._source: Any = None
@@ -152,6 +163,8 @@ class LiveKitRoom:
             raise failure from None  # its own text holds the token
         if self._e2ee_key and not self._encrypts:
             self._room.e2ee_manager.set_enabled(False)
+        for method in self._served:
+            self._participant().register_rpc_method(method, self._on_rpc)
         self._changed("connected")
         self._look()
 
@@ -272,6 +285,30 @@ class LiveKitRoom:
             await self._sending(writer.write(content[start : start + BYTES_PART]))
         await self._sending(writer.aclose())
 
+    async def perform_rpc(
+        self, method: str, payload: str, *, to: str, timeout_s: float
+    ) -> RpcResult:
+        """See the protocol."""
+        calling = self._participant().perform_rpc(
+            destination_identity=to, method=method, payload=payload, response_timeout=timeout_s
+        )
+        try:
+            return RpcResult(await asyncio.wait_for(calling, timeout_s + SEND_TIMEOUT_S))
+        except rtc.RpcError as error:
+            return RpcResult(code=error.code, message=error.message, data=error.data or "")
+        except TimeoutError:
+            return TIMED_OUT
+
+    def serve_rpc(self, methods: frozenset[str]) -> None:
+        """See the protocol."""
+        before, self._served = self._served, methods
+        if not self._room.isconnected():
+            return
+        for method in before - methods:
+            self._participant().unregister_rpc_method(method)
+        for method in methods - before:
+            self._participant().register_rpc_method(method, self._on_rpc)
+
     # -- within ----------------------------------------------------------------------------------
 
     def _participant(self) -> Any:
@@ -298,6 +335,15 @@ class LiveKitRoom:
         self._room.on("e2ee_state_changed", self._on_decryption)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+
+    async def _on_rpc(self, data: Any) -> str:
+        answer: asyncio.Future[RpcResult] = self._loop.create_future()
+        call = InvokeRpc(data.method, data.caller_identity, data.payload, data.response_timeout)
+        self._emit(RpcInvoked(call, answer))
+        result = await answer
+        if result.code:
+            raise rtc.RpcError(result.code, result.message, result.data or None)
+        return result.payload
 
     def _is_down(self) -> bool:
         return self._state in ("reconnecting", "disconnected")

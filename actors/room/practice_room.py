@@ -21,6 +21,7 @@ from actors.messages import (
     PracticeSubscribed,
     PracticeText,
     RoomEnd,
+    RpcResult,
 )
 from actors.runtime.bus import Bus
 
@@ -38,6 +39,7 @@ from .practice_link import PracticeLink
 from .practice_text import PracticeTexts
 from .practice_token import place_of
 from .roster import voice_of
+from .rpc import UNSUPPORTED
 
 QUEUE_S = 0.1
 """So far ahead of their time samples are taken; then ``capture`` waits. LiveKit's queue."""
@@ -84,6 +86,17 @@ class PracticeRoom:
 
     def set_encryption(self, *, enabled: bool) -> None:
         """Nothing of it leaves the machine."""
+
+    async def perform_rpc(
+        self, method: str, payload: str, *, to: str, timeout_s: float
+    ) -> RpcResult:
+        """See the protocol. A parrot has no methods."""
+        if self._link.state != "connected":
+            raise RoomError("not connected to a room", "not-connected")
+        return UNSUPPORTED
+
+    def serve_rpc(self, methods: frozenset[str]) -> None:
+        """A parrot calls none."""
 
     async def connect(self, url: str, token: str) -> None:
         """See the protocol. ``url`` is not used: there is one parrot in a terminal."""

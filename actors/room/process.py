@@ -14,8 +14,10 @@ from actors.messages import (
     JoinRoom,
     LeaveRoom,
     Message,
+    PerformRpc,
     RoomState,
     SendText,
+    ServeRpc,
     SetEncryption,
     TextStream,
 )
@@ -27,10 +29,11 @@ from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
 from actors.settings.credentials import E2EE_KEY, CredentialsError, load_credentials
 
-from .backend import OnEvent, RoomBackend, RoomError
+from .backend import OnEvent, RoomBackend, RoomError, RpcInvoked
 from .call import LOST, Call
 from .mic import MicLane
 from .microphone import Microphone
+from .rpc import RpcDesk
 from .speaker import QUEUE, SpeakerLane
 from .uplink import Uplink
 
@@ -66,6 +69,7 @@ class RoomActor(Actor):
         self._recording = False
         self._captured_at = 0.0
         self._corrupt = CorruptFrames("mic")
+        self._desk = RpcDesk(self.ask)
         self._make_backend = self._backend()
         self._mic = self.bus.connect("dealer", "mic", self._on_mic, identity=self.name)
         push = self.bus.connect("push", "speaker", lambda *_: None, queue=QUEUE)
@@ -109,6 +113,12 @@ class RoomActor(Actor):
                     self._call.microphone.discard()
             case SetEncryption(enabled=enabled):
                 self._set_encryption(enabled)
+            case PerformRpc():
+                return self.later(self._perform_rpc(message))
+            case ServeRpc(methods=methods):
+                self._desk.serve(sender, methods)
+                if self._call is not None:
+                    self._call.backend.serve_rpc(self._desk.methods)
             case SendText():
                 return self._send_once(message)
             case AudioState():
@@ -123,6 +133,7 @@ class RoomActor(Actor):
             raise OrderFailed("busy", "another room is being joined", "leave it first")
         await self._leave()
         self._call = call = Call(order, self._make_backend, self, self._speaker)
+        call.backend.serve_rpc(self._desk.methods)
         if order.microphone:
             call.microphone = self._microphone(call.backend, preconnect=order.preconnect)
         self._joining = self.later(self._connect(call, order))
@@ -243,6 +254,25 @@ class RoomActor(Actor):
             self.deliver(SESSION, stream)
         except OutboxFull:
             self.log.error("a text is lost: the session has not taken any for too long")
+
+    # -- calls of methods ------------------------------------------------------------------------
+
+    async def _perform_rpc(self, call: PerformRpc) -> Message | None:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", "no conversation is connected")
+        try:
+            return await self._call.perform_rpc(call)
+        except RoomError as error:
+            raise OrderFailed(error.code, str(error)) from None
+
+    def invoked(self, event: RpcInvoked) -> None:
+        """Ask who serves it, beside everything else."""
+        self.spawn(self._invoke(event), "rpc")
+
+    async def _invoke(self, event: RpcInvoked) -> None:
+        result = await self._desk.invoke(event.call)
+        if not event.answer.done():
+            event.answer.set_result(result)
 
     # -- the lanes to audio ----------------------------------------------------------------------
 

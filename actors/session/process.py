@@ -8,13 +8,17 @@ import socket
 import time
 import uuid
 
+import msgspec
+
 from actors.messages import (
     AudioState,
+    ChatMessage,
     DismissError,
     EndSession,
     GetMessages,
     Message,
     Messages,
+    PrepareSession,
     ProvideTokens,
     RestoreMessages,
     RoomState,
@@ -26,8 +30,10 @@ from actors.messages import (
     TextStream,
 )
 from actors.runtime.actor import Actor, Answer
+from actors.runtime.dotted import load_object
 from actors.runtime.errors import OrderFailed
 
+from .admission import Admission
 from .boot import BootStart
 from .chat import Chat
 from .cipher import Cipher
@@ -35,6 +41,7 @@ from .effects import ArmTimer, CancelTimer, Effect
 from .keeper import Keeper
 from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
+from .receivers import Receivers
 from .record import Record
 from .tokens.choose import token_source
 from .tokens.program import ProgramTokens
@@ -45,6 +52,8 @@ STOP_S = 2.0
 """For what is under way at a stop."""
 FIRST_WORD_S = 0.5
 """So long a new process may wait for the room's word before it says that it reconnects."""
+FULL_S = 1.0
+"""Between two looks whether history takes messages again."""
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Of text in the answer to GetMessages, half of what a frame may hold."""
 
@@ -82,15 +91,19 @@ class SessionActor(Actor):
         tokens = token_source(livekit, os.environ, self._programs)
         has_key = livekit.encryption and livekit.backend == "livekit"
         cipher = self._cipher = Cipher(has_key=has_key, enabled=memory.encrypted)
-        self._work = Work(self, self._machine, tokens, identity, cipher)
-        self._work.room_name = memory.room_name
+        self._admission = Admission(self.settings, tokens, identity, cipher)
+        self._admission.room_name = memory.room_name
+        self._work = Work(self, self._machine, self._admission)
         self._record = Record(self)
         self._chat = Chat(self, self._machine, self._record)
         may_boot = self.incarnation == 1 or memory.boot_start
         self._boot = BootStart(wanted=session.start == "boot" and may_boot)
         self._keeper = Keeper(self._file, self._memory)
+        made = {target: load_object(target) for target in session.receivers}
+        receivers = Receivers(made, self._receive, self._receiver_failed)
         await self._record.restore(memory)
         self._go_on(memory)
+        receivers.start()
 
     def _go_on(self, memory: Memory) -> None:
         self._waits_for_room = self._machine.is_on
@@ -111,6 +124,8 @@ class SessionActor(Actor):
     async def on_message(self, message: Message, sender: str) -> Answer:
         """Orders are answered, snapshots and streams folded."""
         match message:
+            case PrepareSession():
+                return self.later(self._work.prepare())
             case StartSession():
                 return self.later(self._start())
             case EndSession():
@@ -177,7 +192,7 @@ class SessionActor(Actor):
         effects = self._machine.room_changed(room, random.random(), time.monotonic())  # noqa: S311
         if self._machine.is_on and room.conversation == self._machine.conversation:
             self._own = room.identity or self._own
-            self._work.room_name = room.room_name or self._work.room_name
+            self._admission.room_name = room.room_name or self._admission.room_name
         if not room.conversation:
             # Its former process, or its former self, has received whatever was still open.
             self._record.break_off() if was_on else self._record.close()
@@ -200,6 +215,15 @@ class SessionActor(Actor):
             self._machine.fail("receiver", stream.error)
             self.do([])
         return answer
+
+    async def _receive(self, message: ChatMessage) -> None:
+        while self._record.is_full:  # noqa: ASYNC110  # rare, and nothing tells of its end
+            await asyncio.sleep(FULL_S)
+        self._record.put(msgspec.structs.replace(message, conversation=self._machine.conversation))
+
+    def _receiver_failed(self, reason: str) -> None:
+        self._machine.fail("receiver", reason)
+        self.do([])
 
     def _is_person(self, identity: str) -> bool:
         people = self._machine.room.participants
@@ -293,7 +317,7 @@ class SessionActor(Actor):
             boot=self._boot_id,
             alive_at=_boottime(),
             standing=self._machine.standing,
-            room_name=self._work.room_name,
+            room_name=self._admission.room_name,
             identity=self._own,
             agent_due_at=self._agent_due_at,
             boot_start=self._boot.is_wanted,
@@ -325,7 +349,7 @@ class SessionActor(Actor):
             connection_state=machine.connection_state,
             agent=machine.agent,
             muted=self._muted,
-            room_name=self._work.room_name,
+            room_name=self._admission.room_name,
             error=machine.error,
             encrypted=self._cipher.enabled,
         )

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import uuid
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
 
@@ -18,9 +17,8 @@ from actors.messages import (
     StopRecording,
 )
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
-from actors.settings import Settings
 
-from .cipher import Cipher
+from .admission import Admission
 from .effects import (
     ArmTimer,
     CancelTimer,
@@ -33,9 +31,7 @@ from .effects import (
     StopRecorder,
 )
 from .machine import Machine
-from .tokens import TokenError, TokenOptions, TokenSource
-from .tokens.caching import CachingTokens
-from .tokens.claims import room_of
+from .tokens import TokenError
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +51,6 @@ AGAIN_S = 0.05
 class Session(Protocol):
     """What is needed of the session's process."""
 
-    settings: Settings
-
     async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
         """As of an actor."""
 
@@ -68,39 +62,32 @@ class Session(Protocol):
 
 
 class Work:
-    """Of one session process. ``identity``: to join under.
+    """Of one session process.
 
     That a process has died is no answer: it is asked again until it is back, or time is up.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        machine: Machine,
-        tokens: TokenSource,
-        identity: str,
-        cipher: Cipher,
-    ) -> None:
+    def __init__(self, session: Session, machine: Machine, admission: Admission) -> None:
         self._session = session
         self._machine = machine
-        self._tokens = tokens
-        self._identity = identity
+        self._admission = admission
         self._queue: asyncio.Queue[Effect | asyncio.Future[None]] = asyncio.Queue()
         self._joining: asyncio.Task[None] | None = None
         self._is_back = {ROOM: asyncio.Event(), AUDIO: asyncio.Event()}
         self._down: set[str] = set()
         self._may_stay = False
-        self.room_name = ""
-        """Of the conversation's room: as it is asked for, and then as the token has it."""
-        self.cipher = cipher
         self.refusal: OrderFailed | None = None
         """Why the recorder of this conversation could not be started."""
 
     def begin(self) -> None:
         """A new conversation."""
         self.refusal = None
-        self.cipher.begin()
-        self._take_new_room()
+        self._admission.begin()
+
+    async def prepare(self) -> None:
+        """Fetch the token of the next conversation."""
+        if not self._machine.is_on:
+            await self._admission.prepare()
 
     def queue(self, effects: Iterable[Effect]) -> None:
         """Carry these out when those before them are."""
@@ -112,7 +99,7 @@ class Work:
         """On or off; raises ``OrderFailed``. A room that is not there just now is told when it
         joins.
         """
-        self.cipher.set(enabled=order.enabled)
+        self._admission.cipher.set(enabled=order.enabled)
         if self._machine.is_on:
             with contextlib.suppress(Unreachable):
                 await self._session.ask(ROOM, order, ORDER_S)
@@ -161,11 +148,6 @@ class Work:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _take_new_room(self) -> None:
-        """A room whose agent has gone is not used again, unless the operator has named one."""
-        named = self._session.settings.livekit.room_name
-        self.room_name = named or f"callpoint-{uuid.uuid4().hex[:12]}"
-
     async def _order(self, to: str, order: Message, timeout_s: float = ORDER_S) -> None:
         """Something is to end. Whoever is dead has ended it, or will show that he has not."""
         if to in self._down:
@@ -190,18 +172,18 @@ class Work:
         await asyncio.sleep(delay_s)
         self._may_stay = False
         self._machine.departs(conversation)
-        leaving = self.room_name if elsewhere else ""
+        leaving = self._admission.room_name if elsewhere else ""
         if elsewhere:
             log.info("no agent here: on to a new room")
         if elsewhere or self._machine.agent.error == "left":
-            self._take_new_room()
+            self._admission.take_new_room()
         try:
             order = await self._order_to_join(conversation, leaving)
             await self._insist(ROOM, order, JOIN_S)
-            if order.encrypted != self.cipher.enabled:  # switched while it was joining
-                await self._order(ROOM, SetEncryption(self.cipher.enabled))
+            if order.encrypted != self._admission.cipher.enabled:  # switched while it was joining
+                await self._order(ROOM, SetEncryption(self._admission.cipher.enabled))
         except (TokenError, OrderFailed) as error:
-            self._forget_refused(error)
+            self._admission.failed(error)
             log.warning("join failed", extra={"cause": type(error).__name__})
             wedged = isinstance(error, NoAnswer)
             self._session.do(
@@ -215,43 +197,13 @@ class Work:
         or of the token source's, is only made anew when it has been closed.
         """
         order = None
-        if not leaving or self.room_name != leaving:
-            order = await self._fetch_order(conversation)
+        if not leaving or self._admission.room_name != leaving:
+            order = await self._admission.order(conversation)
         if order is not None and order.room_name != leaving:
             return order
         await self._order(ROOM, LeaveRoom(), LEAVE_S)
         await asyncio.sleep(ROOM_CLOSED_S)
-        return await self._fetch_order(conversation)
-
-    async def _fetch_order(self, conversation: str) -> JoinRoom:
-        livekit = self._session.settings.livekit
-        response = await self._tokens.fetch(
-            TokenOptions(
-                self.room_name,
-                self._identity,
-                livekit.agent_name,
-                livekit.agent_metadata,
-                livekit.participant_name,
-                livekit.participant_metadata,
-                livekit.participant_attributes,
-            )
-        )
-        self.room_name = room_of(response) or self.room_name
-        return JoinRoom(
-            conversation,
-            response.server_url,
-            response.participant_token,
-            microphone=True,
-            preconnect=self._session.settings.session.pre_connect_audio,
-            room_name=self.room_name,
-            identity=self._identity,
-            encrypted=self.cipher.enabled,
-        )
-
-    def _forget_refused(self, error: Exception) -> None:
-        refused = isinstance(error, OrderFailed) and error.code == "refused"
-        if refused and isinstance(self._tokens, CachingTokens):
-            self._tokens.invalidate()
+        return await self._admission.order(conversation)
 
     async def _insist(self, to: str, order: Message, within_s: float) -> None:
         """Ask, and ask again while nobody is there or it is busy ending, and when it is back: what

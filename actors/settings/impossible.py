@@ -13,7 +13,12 @@ _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 def impossible(settings: Settings) -> list[Finding]:
     """All that is wrong with settings whose types are right."""
-    return [*_addresses(settings), *_audio(settings), *impossible_supervision(settings)]
+    return [
+        *_addresses(settings),
+        *_receivers(settings),
+        *_audio(settings),
+        *impossible_supervision(settings),
+    ]
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -39,6 +44,13 @@ def _address(key: str, address: str, schemes: tuple[str, ...]) -> Iterator[Findi
         yield Finding(path, what, "take the name and password out of the address")
     elif parts.scheme not in schemes or not parts.hostname:
         yield Finding(path, f"must begin with {schemes[0]}:// or {schemes[1]}:// and name a host")
+
+
+def _receivers(settings: Settings) -> Iterator[Finding]:
+    for index, target in enumerate(settings.session.receivers):
+        if not _PATH.fullmatch(target):
+            path = ("session", "receivers", index)
+            yield Finding(path, 'must be "package.module:Class"')
 
 
 def _audio(settings: Settings) -> Iterator[Finding]:

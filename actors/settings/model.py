@@ -89,6 +89,10 @@ class Session(Section, frozen=True):
     conversation moves to a new room, soon and then ever more rarely, and takes what was said
     meanwhile along, as much as the tape holds. false: it stays where it is, and what was said
     until the timeout is discarded."""
+    receivers: list[Text] = []
+    """Receivers of your own as package.module:Class: each is made without arguments and brings
+    messages into the list, final ones into the history too. They run in the session process, each
+    in a thread of its own; one that fails is begun again."""
 
 
 class Audio(Section, frozen=True):

@@ -23,6 +23,7 @@ from actors.room.backend import (
     TextChunk,
     TextEnded,
 )
+from actors.room.rpc import UNSUPPORTED
 from tests.peers.agent_worker import AgentWorker
 from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitStage, WorkerStage
@@ -735,6 +736,23 @@ def test_another_terminal_of_its_name_finds_the_same_agent(agency: House) -> Non
         await second.until(lambda: second.ended("terminal"))
 
     agency.play(scenario)
+
+
+# -- calls of methods ------------------------------------------------------------------------------
+
+
+def test_a_method_that_the_agent_does_not_have(house: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        stranger = stage.stranger()
+        with pytest.raises(RoomError, match="not connected"):
+            await stranger.backend.perform_rpc("fly", "", to="agent", timeout_s=5.0)
+        terminal, _ = await stage.terminal(), await stage.peer()
+        await terminal.until(terminal.agent)
+        terminal.backend.serve_rpc(frozenset({"where"}))
+        result = await terminal.backend.perform_rpc("fly", "", to="agent", timeout_s=5.0)
+        assert result == UNSUPPORTED
+
+    house.play(scenario)
 
 
 # -- last, when its time is over -------------------------------------------------------------------

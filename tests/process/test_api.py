@@ -10,6 +10,7 @@ import pytest
 from actors import (
     AgentFailed,
     Change,
+    Levels,
     MessageChanged,
     MessagePurged,
     OrderRefused,
@@ -25,6 +26,7 @@ from actors import (
 )
 from actors.api.observers import Changes
 from actors.messages import (
+    AudioLevel,
     EndSession,
     Failed,
     GetMessages,
@@ -501,3 +503,23 @@ def test_where_no_terminal_runs_it_is_said_with_a_remedy(runtime_dir: Path) -> N
         await session.close()
 
     asyncio.run(play())
+
+
+def test_levels_are_the_newest_and_silence_when_nobody_tells_them(runtime_dir: Path) -> None:
+    async def scenario(bench: Bench, session: Session) -> None:
+        levels = session.levels()
+        assert await anext(levels) == Levels()
+        for loud in (-40.0, -30.0, -20.0):
+            bench.audio.post.publish_level(AudioLevel(loud, loud + 5))
+        async with asyncio.timeout(DEADLINE_S):
+            while session.input_dbfs != -20.0:
+                await anext(levels)
+        assert session.agent_dbfs == -15.0
+        bench.tell_router("audio", up=False)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await anext(levels) == Levels()
+        waiting = asyncio.create_task(anext(levels, None))
+        await session.close()
+        assert await waiting is None
+
+    _attached(runtime_dir, scenario)

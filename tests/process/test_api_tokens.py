@@ -268,6 +268,53 @@ def test_a_cached_token_is_used_again_until_the_server_refuses_it(runtime_dir: P
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("life_s", [3600, 30], ids=["good", "stale"])
+def test_a_token_is_fetched_ahead_of_the_start(runtime_dir: Path, life_s: float) -> None:
+    asked: list[TokenOptions] = []
+
+    async def give(request: TokenOptions) -> TokenResponse:
+        asked.append(request)
+        return TokenResponse("ws://h", _token(exp=time.time() + life_s, number=len(asked)))
+
+    async def play() -> None:
+        source = TokenSource.custom(give)
+        async with (
+            Bench(runtime_dir, livekit=_livekit(source, TokenOptions())) as bench,
+            Session.attach(runtime_dir, token_source=source) as session,
+        ):
+            await session.prepare_connection()
+            assert (len(asked), session.is_connected) == (1, False)
+            await session.start()
+            join = await _joined(bench)
+            assert len(asked) == (1 if life_s > 60 else 2), "in its last minute it is not used"
+            assert join.room_name == asked[-1].room_name
+            await session.prepare_connection()  # one is on
+            await session.end()
+            await session.start()
+            assert (await _joined(bench)).room_name == asked[-1].room_name
+            assert len({request.room_name for request in asked}) == len(asked)
+            assert len(asked) == (2 if life_s > 60 else 3)
+
+    asyncio.run(play())
+
+
+def test_a_token_that_cannot_be_had_ahead_is_no_error_yet(runtime_dir: Path) -> None:
+    async def play() -> None:
+        async with token_endpoint() as endpoint:
+            endpoint.fails = 1
+            source = TokenSource.endpoint(endpoint.address)
+            async with (
+                Bench(runtime_dir, livekit=_livekit(source)) as bench,
+                Session.attach(runtime_dir) as session,
+            ):
+                await session.prepare_connection()
+                assert session.error is None
+                await session.start()
+                assert (await _joined(bench)).token == "token-2"
+
+    asyncio.run(play())
+
+
 async def of_the_terminal(request: TokenOptions) -> TokenResponse:
     """Named by the config of the next test."""
     return TokenResponse("ws://h", f"for {request.room_name}")

@@ -1,6 +1,7 @@
 """The Python API with a terminal of its own, the real server, a real agent worker and sound."""
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -8,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from actors import Session, SessionOptions, TokenOptions, TokenResponse, TokenSource
+from actors import (
+    Levels,
+    RpcError,
+    RpcInvocation,
+    Session,
+    SessionOptions,
+    TokenOptions,
+    TokenResponse,
+    TokenSource,
+)
 from actors.messages import GetStatus, Status
 from actors.runtime.control import ask_supervisor
 from supervisor.drill.coded_signal import decode, generate
@@ -21,6 +31,11 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 KEY = "a key of both"
 SPEECH = generate(30, RATE)
 VOICE = {"voice": "signal", "voice_blocks": 20}
+
+
+async def _broken(_call: RpcInvocation) -> str:
+    raise RpcError(7, "not today")
+
 
 Scenario = Callable[[Session], Awaitable[None]]
 
@@ -54,6 +69,8 @@ class Talk:
                 token_source=TokenSource.custom(self.token),
                 options=SessionOptions(encryption=key),
             ) as session:
+                session.register_rpc_method("where", lambda _call: "desk 4")
+                session.register_rpc_method("broken", _broken)
                 await session.start()
                 assert session.error is None
                 await session.agent.wait_until_connected(ANSWER_S)
@@ -85,6 +102,15 @@ async def _said(session: Session, count: int) -> list[tuple[str, str]]:
     raise AssertionError
 
 
+async def _loudest(session: Session) -> tuple[float, float]:
+    """Microphone and agent, until cancelled."""
+    heard, meter = [Levels()], session.levels()
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            heard.append(await anext(meter))
+    return max(each.input_dbfs for each in heard), max(each.agent_dbfs for each in heard)
+
+
 @pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
 def test_both_hear_each_other_and_each_transcript_is_there_once(
     talk: Talk, key: str | None
@@ -93,13 +119,15 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
 
     async def scenario(session: Session) -> None:
         assert session.is_encrypted == (key is not None)
-        pulse = talk.stage.pulse
+        pulse, loudest = talk.stage.pulse, asyncio.create_task(_loudest(session))
         with pulse.record_speaker() as speaker:
             await asyncio.to_thread(pulse.speak_pcm, SPEECH, RATE)
             await asyncio.to_thread(speaker.wait_for_sound)
             messages = await _said(session, 2)
             await session._wait_for_agent(lambda agent: agent.state == "listening", ANSWER_S)
             await asyncio.to_thread(speaker.wait_for_silence)
+        loudest.cancel()
+        assert min(await loudest) > -40.0, "of both"
         heard = talk.job(session).decode()
         assert heard.missing(30) == (), heard.seams
         assert decode(speaker.pcm, RATE).missing(20) == ()
@@ -112,6 +140,15 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
             ("agent_transcript", "You said: hello"),
         ]
         assert session.error is None
+        assert await session.perform_rpc("repeat", "two tickets") == "two tickets"
+        assert await session.perform_rpc("call back", "where") == "desk 4"
+        for payload, code in (("nowhere", 1400), ("broken", 7)):
+            with pytest.raises(RpcError) as failed:
+                await session.perform_rpc("call back", payload)
+            assert failed.value.code == code
+        with pytest.raises(RpcError, match="not supported") as failed:
+            await session.perform_rpc("fly")
+        assert failed.value.code == 1400
 
     talk.play(scenario, key, e2ee_key=key or "")
     assert talk.asked[0].agent_name == talk.stage.worker.name

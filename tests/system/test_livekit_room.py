@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from livekit import rtc
 
+from actors.messages import AgentView
 from actors.room.backend import (
     ConnectionChanged,
     MicrophoneRepublished,
@@ -13,10 +14,11 @@ from actors.room.backend import (
     ParticipantsChanged,
     RoomError,
 )
+from actors.session.agent import ON_BEHALF_ATTRIBUTE, STATE_ATTRIBUTE, view_of
 from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitStage
 from tests.rooms.stage import House
-from tests.rooms.terminal import RATE
+from tests.rooms.terminal import RATE, loud_s, wave
 
 pytestmark = pytest.mark.system
 
@@ -84,6 +86,36 @@ def test_a_stream_that_its_sender_breaks_off_ends_with_an_error(house: House) ->
         await writer.aclose(reason="broken")
         end = await terminal.until(lambda: terminal.end("broken"))
         assert (terminal.text("broken"), bool(end.error)) == ("half", True)
+
+    house.play(scenario)
+
+
+def test_an_avatar_worker_speaks_for_its_agent_and_shows_its_face(house: House) -> None:
+    async def scenario(stage: LiveKitStage) -> None:
+        terminal, agent = await stage.terminal(), await stage.peer("agent")
+        (own,) = agent.me.track_publications
+        await agent.me.unpublish_track(own)
+        await agent.set_attributes({STATE_ATTRIBUTE: "listening"})
+        worker = await stage.peer("worker")
+        await worker.set_attributes({ON_BEHALF_ATTRIBUTE: "agent"})
+        face = rtc.LocalVideoTrack.create_video_track("face", rtc.VideoSource(64, 64))
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA)
+        camera = await worker.me.publish_track(face, options)
+
+        def seen() -> AgentView | None:
+            view = view_of(terminal.roster(), on=True, buffering=False, failure=None)
+            return view if view.is_connected and view.avatar_video_track else None
+
+        view = await terminal.until(seen)
+        assert (view.identity, view.state) == ("agent", "listening")
+        assert view.avatar_video_track is not None
+        assert view.avatar_video_track.sid == camera.sid
+        assert view.audio_track is not None
+        assert view.audio_track.sid in worker.me.track_publications
+        await worker.speak(wave(1.0))
+        await terminal.until(lambda: loud_s(terminal.heard()) > 0.5)
+        await worker.leave()
+        await terminal.until(lambda: terminal.identities() == ["agent"])
 
     house.play(scenario)
 

@@ -104,6 +104,7 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_the_nearest_right_
         ("[livekit]\nurl = 'ws:///path'\n", "2: livekit.url: must begin with ws://"),
         ("[livekit]\ntoken_endpoint = 'wss://h'\n", "2: livekit.token_endpoint: must begin with h"),
         ("[livekit]\ntoken_function = 'a.b'\n", '2: livekit.token_function: must be "package'),
+        ("[session]\nreceivers = ['a.b']\n", '2: session.receivers[0]: must be "package'),
         ("[actors.Door]\n", "1: actors.Door: a name is up to 31 lower-case letters"),
         ("[actors.door]\n", "1: actors.door: no built-in actor has this name; an actor of your"),
         ("[actors.histroy]\n", 'has this name; did you mean "history"?'),

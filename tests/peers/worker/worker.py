@@ -249,9 +249,28 @@ async def serve(ctx: agents.JobContext) -> None:
         record=False,
     )
     await joining
+    serve_rpc(ctx.room)
     diary.note("joined", identity=ctx.room.local_participant.identity)
     if orders.greeting:
         session.say(orders.greeting)
+
+
+def serve_rpc(room: rtc.Room) -> None:
+    """Two methods for whoever calls: one that repeats, and one that calls back."""
+    me = room.local_participant
+
+    async def repeat(call: rtc.RpcInvocationData) -> str:
+        return str(call.payload)
+
+    async def call_back(call: rtc.RpcInvocationData) -> str:
+        return str(
+            await me.perform_rpc(
+                destination_identity=call.caller_identity, method=call.payload, payload="?"
+            )
+        )
+
+    me.register_rpc_method("repeat", repeat)
+    me.register_rpc_method("call back", call_back)
 
 
 def encryption(key: str) -> rtc.E2EEOptions | None:
