@@ -21,11 +21,13 @@ from actors.runtime.actor import Actor
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 
+from .devices import Direction
+from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
 from .playback import MAX_S, RATE, Playback
 from .recorder import Recorder
-from .source import DeviceError, Sink, Source, clock, open_sink, open_source
+from .source import DeviceError, Sink, Source, clock
 from .tape import Tape, TapeError
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ before this process ends for want of them."""
 _LEVEL_S = 0.2
 _QUIET_S = 1.0
 """Without a block, until the health says so."""
-_DEAF_LEVELS = 10
-"""Meter readings in a row without a block: 2 s in which this loop ran, so that a machine that
+_STOPPED_LEVELS = 9
+"""Meter readings in a row without a block: 1.8 s in which this loop ran, so that a machine that
 slept is not taken for a microphone that is broken."""
 _VOICE_BYTES = 2 * round(MAX_S * RATE)
 """Of one message: what can wait to be played."""
@@ -68,8 +70,8 @@ class Audio(Actor):
         self._blocks = 0
         self._playback = Playback(RATE)
         self._corrupt = CorruptFrames("audio lanes")
-        self._source: Source | None = None
-        self._sink: Sink | None = None
+        self._ends: Ends | None = None
+        self._said: AudioState | None = None
         self._processing: Processing | None = None
         try:
             path = self.runtime_dir / "tape"
@@ -93,10 +95,23 @@ class Audio(Actor):
         """Monotonic seconds."""
         return asyncio.get_running_loop().time()
 
+    @property
+    def _source(self) -> Source | None:
+        return self._ends.source if self._ends else None
+
+    @property
+    def _sink(self) -> Sink | None:
+        return self._ends.sink if self._ends else None
+
     def _open_devices(self) -> None:
         audio = self.settings.audio
-        self._source = open_source(audio, self._on_block, self._lost)
-        self._sink = open_sink(audio, self._playback, self._on_played, self._lost)
+        memory = self.runtime_dir / "microphones.json"
+        self._ends = Ends(
+            audio, memory, self._playback, self._on_block, self._on_played, self._lost
+        )
+        directions: tuple[Direction, ...] = ("input", "output")
+        for direction in filter(self._ends.can_be_better, directions):
+            self.spawn(self._until_better(direction), f"better {direction}")
         if audio.echo_cancellation or audio.noise_suppression or audio.auto_gain:
             self._processing = self._open_processing()
 
@@ -129,8 +144,10 @@ class Audio(Actor):
     # -- samples ---------------------------------------------------------------------------------
 
     def _on_block(self, pcm: bytes, given_at: float) -> None:
+        assert self._ends is not None
         self._block_at = self.loop_time()
         self._blocks += 1
+        self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
         if not self._recorder.is_on:
             if self._processing is not None:
                 self._processing.pause()
@@ -237,17 +254,26 @@ class Audio(Actor):
     # -- what others see -------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        audio = self.settings.audio
-        self.publish_state(
-            AudioState(
-                recording=self._recorder.is_on,
-                muted=self._recorder.muted,
-                conversation=self._tape.header.conversation,
-                sample_rate=self._tape.header.sample_rate,
-                input=self._source.name if self._source else audio.input,
-                output=self._sink.name if self._sink else audio.output,
-                error=self._error,
-            )
+        self._said = self._state()
+        self.publish_state(self._said)
+
+    def _state(self) -> AudioState:
+        assert self._ends is not None
+        input_xruns, output_xruns = self._ends.xruns
+        return AudioState(
+            recording=self._recorder.is_on,
+            muted=self._recorder.muted,
+            conversation=self._tape.header.conversation,
+            sample_rate=self._tape.header.sample_rate,
+            input=self._ends.input,
+            output=self._ends.output,
+            error="; ".join(filter(None, (self._ends.error, self._error))),
+            deaf=self._ends.deaf or "",
+            notes=self._ends.notes,
+            input_xruns=input_xruns,
+            output_xruns=output_xruns,
+            underruns=self._playback.underruns,
+            dropped=self._playback.dropped,
         )
 
     def _show_error(self, error: str) -> None:
@@ -257,18 +283,32 @@ class Audio(Actor):
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
-        blocks, deaf = 0, 0
+        blocks, stopped = 0, 0
+        assert self._ends is not None
         while True:
             await asyncio.sleep(_LEVEL_S)
-            deaf = deaf + 1 if blocks == self._blocks else 0
+            stopped = stopped + 1 if blocks == self._blocks else 0
             blocks = self._blocks
-            if self._source is not None and deaf >= _DEAF_LEVELS:
-                raise RuntimeError(f"no samples from {self._source.name} for {_LEVEL_S * deaf:g} s")
-            if self._recorder.expire(clock()):
+            if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
+                silent_s = _LEVEL_S * stopped
+                raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            if reason := self._ends.look():
+                self._renew(reason)
+                return
+            if self._recorder.expire(clock()) or self._state() != self._said:
                 self._publish()
             if self._recorder.is_on:
                 self.publish_level(AudioLevel(self._levels[0], self._levels[1]))
                 self._levels[1] = SILENCE_DBFS
+
+    async def _until_better(self, direction: Direction) -> None:
+        assert self._ends is not None
+        self._renew(await self._ends.better(direction))
+
+    def _renew(self, reason: str) -> None:
+        """A new process takes the best devices that there are then, and goes on with the tape."""
+        self.log.warning("sound is renewed", extra={"reason": reason})
+        self.end()
 
     def health(self) -> str:
         """Judged by the samples: they come as long as a device is open."""
@@ -279,9 +319,8 @@ class Audio(Actor):
 
     async def on_stop(self) -> None:
         """Give the devices back."""
-        for device in (self._source, self._sink):
-            if device is not None:
-                device.close()
+        if self._ends is not None:
+            self._ends.close()
 
 
 async def _fail(reason: str) -> None:

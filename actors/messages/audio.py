@@ -98,6 +98,19 @@ class AudioState(Message, tag="audio-state", frozen=True):
     output: str
     error: str = ""
     """What is wrong with a device, if anything."""
+    deaf: str = ""
+    """The microphone gives ``silence`` (only zeros), is ``stuck`` (one value), ``clipping`` (all
+    the time at full scale) or has ``stopped``; empty: it hears."""
+    notes: str = ""
+    """What an operator should know of the choice of the devices."""
+    input_xruns: int = 0
+    """Times that samples of the microphone were lost in the device, in this process."""
+    output_xruns: int = 0
+    """Times that the loudspeaker's device ran out of samples."""
+    underruns: int = 0
+    """Times that the agent's voice ran dry within a phrase."""
+    dropped: int = 0
+    """Samples of the agent's voice that were thrown away because too many waited."""
 
 
 class AudioLevel(Message, tag="audio-level", frozen=True):

@@ -41,3 +41,7 @@ def _audio(settings: Settings) -> Iterator[Finding]:
         yield Finding(("audio", "input"), "names no file", 'write "file:PATH.wav"')
     if settings.audio.output.startswith("file:"):
         yield Finding(("audio", "output"), "the agent's voice goes to a device", 'or to "none"')
+    for place, name in enumerate(settings.audio.output_fallbacks):
+        if name.startswith("file:"):
+            path = ("audio", "output_fallbacks", place)
+            yield Finding(path, "the agent's voice goes to a device", 'or to "none"')

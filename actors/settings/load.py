@@ -53,9 +53,17 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         return str(directory / Path(path).expanduser()) if path else ""
 
     terminal, audio, history = settings.terminal, settings.audio, settings.history
-    if audio.input.startswith("file:"):
-        wav = absolute(audio.input.removeprefix("file:"))
-        audio = msgspec.structs.replace(audio, input=f"file:{os.path.normpath(wav)}")
+
+    def device(name: str) -> str:
+        if not name.startswith("file:"):
+            return name
+        return f"file:{os.path.normpath(absolute(name.removeprefix('file:')))}"
+
+    audio = msgspec.structs.replace(
+        audio,
+        input=device(audio.input),
+        input_fallbacks=tuple(map(device, audio.input_fallbacks)),
+    )
     terminal = msgspec.structs.replace(
         terminal,
         runtime_dir=absolute(terminal.runtime_dir),

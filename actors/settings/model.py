@@ -74,10 +74,19 @@ class Audio(Section, frozen=True):
     """Microphone and loudspeaker."""
 
     input: Text = "default"
-    """A PortAudio device by name or index, "default", "none", or "file:PATH.wav" (16 bits a
-    sample), played in real time as if spoken."""
+    """A PortAudio device by its name (a part of it is enough), its index, or the id of its
+    hardware, which stays the same after each plugging; "default", "none", or "file:PATH.wav" (16
+    bits a sample), played in real time as if spoken. callpoint devices lists names and ids."""
+    input_fallbacks: tuple[Text, ...] = ()
+    """Used instead, in this order, while input cannot be opened or is deaf. With "none" at the end
+    the terminal runs without a microphone rather than not at all."""
     output: Text = "default"
-    """A PortAudio device by name or index, "default", or "none"."""
+    """A device by name, index or id, "default", or "none"."""
+    output_fallbacks: tuple[Text, ...] = ()
+    """Used instead, in this order, while output cannot be opened."""
+    deaf_detection: bool = True
+    """A microphone that gives only zeros, one value, or nothing but full scale is said to be deaf
+    within 2 s, and its process is renewed; then a fallback takes its place until it is well."""
     loop: bool = False
     """An input file is played again and again instead of once."""
     sample_rate: Literal[16000, 24000, 48000] = 48000
