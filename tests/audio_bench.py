@@ -83,12 +83,22 @@ class Bench:
                     return value
                 await self._news.wait()
 
-    async def start(self) -> int:
+    async def start(self, target: str = AUDIO) -> int:
         """Audio, for the first time or again; the room is told as its host would tell it."""
         self.states.clear()
-        pid = await self.children.start("audio", AUDIO)
+        pid = await self.children.start("audio", target)
         self.room.audio_up()
         return pid
+
+    async def renewed(self, code: int) -> AudioState:
+        """Audio ends by itself with this code and is started again; its first state."""
+        assert await self.children.exit_code("audio") == code
+        await self.start()
+        return await self.state()
+
+    async def until_state(self, condition: Callable[[AudioState], bool]) -> AudioState:
+        """Wait for one of this process."""
+        return await self.until(lambda: next(filter(condition, self.states), None))
 
     async def refused(self) -> StartFailed:
         """Audio, which cannot start."""

@@ -16,14 +16,14 @@ class Cards:
 
     Args:
         folder: as for :class:`PulseAudio`.
-        names: of ALSA devices; none is the default.
+        names: of ALSA devices; the default one is no card at all.
 
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._conf = folder / "cards.conf"
         self._cards = {}
-        lines = []
+        lines = ["pcm.!default { type null }\n"]  # without any, PortAudio aborts
         for number, name in enumerate(names):
             place = folder / f"c{number}"
             place.mkdir()

@@ -31,11 +31,12 @@ STARTUP = f"""\
 load-module module-native-protocol-unix auth-anonymous=1 socket={{socket}}
 load-module module-null-sink sink_name=microphone {NULL_SINK}
 load-module module-null-sink sink_name=speaker {NULL_SINK}
-load-module module-sine sink=microphone frequency=50
-set-sink-input-volume 0 {round(65536 * 10 ** (HUM_DB / 60))}
 set-default-sink speaker
 set-default-source microphone.monitor
+load-module module-sine sink=microphone frequency=50
+set-sink-input-volume 0 {round(65536 * 10 ** (HUM_DB / 60))}
 """
+"""A stream that nobody has placed would move to a new default: the hum comes last."""
 ALSA = """\
 pcm.!default { type pulse server "SOCKET" }
 ctl.!default { type pulse server "SOCKET" }
