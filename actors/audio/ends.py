@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from actors.messages import SoundDevice
 from actors.settings.model import Audio
 
 from .cure import Cures, read, write
 from .deaf import WORDS, Deafness, Ear
 from .devices import Direction
 from .playback import RATE, Playback
-from .probe import attempt
+from .probe import attempt, devices
 from .source import (
     DeviceError,
     OnBlock,
@@ -160,6 +161,30 @@ class Ends:
         if direction == "input":
             return bool(self._inputs.better(self._input.wanted))
         return bool(self._outputs.better(self._output.wanted))
+
+    async def devices(self) -> tuple[SoundDevice, ...]:
+        """All that there are now, in an order that does not change, with what they are used for.
+        One that we hold and nobody else can look at is told from our own list.
+
+        Raises :class:`.source.DeviceError`.
+        """
+        used: dict[str, list[str]] = {}
+        for end, opened in (("input", self.source), ("output", self.sink)):
+            if opened is not None:
+                used.setdefault(opened.name, []).append(end)
+        return tuple(
+            SoundDevice(
+                device.index,
+                device.name,
+                device.id,
+                device.inputs,
+                device.outputs,
+                device.sample_rate,
+                device.is_default,
+                ", ".join(used.get(device.name, ())),
+            )
+            for device in await devices()
+        )
 
     def close(self) -> None:
         """Give the devices back."""

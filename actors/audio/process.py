@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 from actors.messages import (
     AudioLevel,
     AudioState,
+    Devices,
     Follow,
+    GetLevel,
     Hush,
+    ListDevices,
     Message,
     RecordingStarted,
     SetMuted,
     Spoken,
     StartRecording,
     StopRecording,
+    TrySound,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
-from actors.runtime.actor import Actor
+from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 
@@ -27,6 +31,7 @@ from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
 from .playback import MAX_S, RATE, Playback
 from .recorder import Recorder
+from .rehearsal import Rehearsal
 from .source import DeviceError, Sink, Source, clock
 from .tape import Tape, TapeError
 
@@ -71,6 +76,7 @@ class Audio(Actor):
         self._playback = Playback(RATE)
         self._corrupt = CorruptFrames("audio lanes")
         self._ends: Ends | None = None
+        self._rehearsal: Rehearsal | None = None
         self._said: AudioState | None = None
         self._processing: Processing | None = None
         try:
@@ -148,9 +154,12 @@ class Audio(Actor):
         self._block_at = self.loop_time()
         self._blocks += 1
         self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
+        if self._rehearsal is not None:
+            self._rehearsal.block(pcm)
         if not self._recorder.is_on:
             if self._processing is not None:
                 self._processing.pause()
+            self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
             return
         assert self._source is not None
         if self._processing is not None:
@@ -206,7 +215,7 @@ class Audio(Actor):
 
     # -- orders ----------------------------------------------------------------------------------
 
-    async def on_message(self, message: Message, sender: str) -> Message | None:
+    async def on_message(self, message: Message, sender: str) -> Answer:
         """Orders of the session."""
         match message:
             case StartRecording():
@@ -218,7 +227,37 @@ class Audio(Actor):
             case SetMuted(muted=muted):
                 self._recorder.mute(muted, clock())
                 self._publish()
+            case ListDevices():
+                return self.later(self._list_devices())
+            case GetLevel():
+                return AudioLevel(*self._levels)
+            case TrySound(seconds=seconds):
+                return self._try_sound(seconds)
         return None
+
+    async def _list_devices(self) -> Message:
+        assert self._ends is not None
+        try:
+            return Devices(await self._ends.devices())
+        except DeviceError as error:
+            raise OrderFailed("no-devices", error.reason, error.remedy) from None
+
+    def _try_sound(self, seconds: float) -> Answer:
+        if self._recorder.is_on:
+            raise OrderFailed("busy", "a conversation is on", "callpoint end")
+        if self._recorder.muted:
+            raise OrderFailed("muted", "the microphone is off", "callpoint unmute")
+        if self._rehearsal is not None:
+            raise OrderFailed("busy", "the sound is being tested already")
+        self._rehearsal = Rehearsal(self.settings.audio, self._playback, seconds)
+        return self.later(self._rehearse(self._rehearsal))
+
+    async def _rehearse(self, rehearsal: Rehearsal) -> Message:
+        assert self._ends is not None
+        try:
+            return await rehearsal.run(self._ends)
+        finally:
+            self._rehearsal = None
 
     async def _start_recording(self, order: StartRecording) -> Message:
         if self._source is None:

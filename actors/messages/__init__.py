@@ -23,6 +23,7 @@ from .conversation import (
     MessagePurged,
     StoreMessage,
 )
+from .devices import Devices, GetLevel, ListDevices, SoundDevice, SoundTried, TrySound
 from .kiosk import KioskState
 from .lifecycle import (
     ActorDown,
@@ -107,6 +108,8 @@ CATALOGUE: tuple[type[Message], ...] = (
     # practice
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
+    # devices
+    ListDevices, Devices, GetLevel, TrySound, SoundTried,
 )  # fmt: skip
 
 __all__ = [
@@ -126,6 +129,7 @@ __all__ = [
     "ConnectionState",
     "Custom",
     "DiscardBuffer",
+    "Devices",
     "DismissError",
     "Done",
     "EndSession",
@@ -133,6 +137,7 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
+    "GetLevel",
     "GetMessages",
     "GetStatus",
     "Header",
@@ -145,6 +150,7 @@ __all__ = [
     "Kind",
     "KioskState",
     "LeaveRoom",
+    "ListDevices",
     "ListHistory",
     "Message",
     "MessageChanged",
@@ -181,6 +187,8 @@ __all__ = [
     "SessionError",
     "SessionState",
     "SetMuted",
+    "SoundDevice",
+    "SoundTried",
     "Spoken",
     "StartFailed",
     "StartRecording",
@@ -192,6 +200,7 @@ __all__ = [
     "StoreMessage",
     "TextStream",
     "Track",
+    "TrySound",
     "UplinkState",
     "Welcome",
 ]

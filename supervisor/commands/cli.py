@@ -19,6 +19,7 @@ _COMMANDS = {
     "say": "orders",
     "mute": "orders",
     "unmute": "orders",
+    "devices": "devices",
     "history": "history",
     "restart": "restart",
     "reload": "reload",

@@ -1,6 +1,8 @@
 """Devices that come, go, are deaf or strict: the audio process over real PulseAudio daemons."""
 
 import asyncio
+import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.system
 RATE = 48_000
 BLOCKS = 12
 """Of 100 ms."""
+SHORT = 8
 FRAME = RATE // 50
 
 
@@ -235,3 +238,66 @@ def test_one_that_gives_nothing_is_renewed_then_replaced_until_it_is_well(
 
     with cards:
         asyncio.run(scenario())
+
+
+# -- callpoint devices -----------------------------------------------------------------------------
+
+
+async def callpoint(*words: str) -> tuple[int, str]:
+    """Exit code and output of a command."""
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "supervisor", *words, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(command.communicate(), DEADLINE_S)
+    return command.returncode or 0, said.decode()
+
+
+def test_devices_are_listed_with_what_is_used_and_how_loud_it_is(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+    command = ("devices", "--json", "--runtime-dir", str(runtime_dir))
+
+    async def scenario() -> None:
+        code, said = await callpoint(*command)
+        assert (code, json.loads(said)["level"]) == (0, None), "without a terminal"
+        assert {device["used"] for device in json.loads(said)["devices"]} == {""}
+        async with Bench(runtime_dir, input="board", output="board") as bench:
+            await bench.start()
+            cards["usb"].kill()  # the list of the audio process is older
+            code, said = await callpoint(*command)
+            assert code == 0
+            found = {device["name"]: device["used"] for device in json.loads(said)["devices"]}
+            assert found == {"board": "input, output", "default": ""}
+            assert -70 < json.loads(said)["level"]["input_dbfs"] < -50, "the hum"
+
+    with cards:
+        asyncio.run(scenario())
+
+
+def test_who_speaks_to_the_test_hears_himself_and_what_is_wrong(
+    runtime_dir: Path, pulse: PulseAudio
+) -> None:
+    pulse.echo(latency_ms=40)
+    command = ("devices", "--runtime-dir", str(runtime_dir), "test", "--seconds", "2.5")
+
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.start()
+            with pulse.record_speaker() as recording:
+                words = np.tile(generate(SHORT, RATE, tail_ms=400), 4)  # one is heard whole
+                speaking = asyncio.to_thread(pulse.speak_pcm, words, RATE)
+                speaker = asyncio.create_task(speaking)
+                code, said = await callpoint(*command)
+                await speaker
+                assert "the agent hears itself" in said
+                assert code == 2
+                await asyncio.to_thread(
+                    recording.wait_for, lambda pcm: not decode(pcm, RATE).missing(SHORT)
+                )
+            assert not bench.words_on_tape()
+            await bench.record()
+            code, said = await callpoint(*command)
+            assert code == 1, "a conversation is on"
+
+    asyncio.run(scenario())
