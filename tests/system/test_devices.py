@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -299,5 +301,20 @@ def test_who_speaks_to_the_test_hears_himself_and_what_is_wrong(
             await bench.record()
             code, said = await callpoint(*command)
             assert code == 1, "a conversation is on"
+
+    asyncio.run(scenario())
+
+
+def test_samples_that_the_device_has_lost_are_counted(runtime_dir: Path, pulse: PulseAudio) -> None:
+    """The process stands still for longer than the sound system keeps samples."""
+
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.start()
+            pid = bench.children.pid("audio")
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(1.5)
+            os.kill(pid, signal.SIGCONT)
+            await bench.until_state(lambda state: state.output_xruns > 0)
 
     asyncio.run(scenario())
