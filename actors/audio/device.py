@@ -10,7 +10,7 @@ from typing import Any
 from .devices import Device, Direction, find, formats
 from .format import FromCard, ToCard
 from .identity import hardware_ids
-from .playback import Playback
+from .mixer import Mixer
 from .source import DeviceError, OnBlock, OnLost, OnPlayed, clock
 
 try:
@@ -107,20 +107,20 @@ class Microphone:
 
 
 class Speaker:
-    """An open output stream that plays what :class:`Playback` holds."""
+    """An open output stream that plays what the mixer gives."""
 
     def __init__(
         self,
         wanted: str,
         sample_rate: int,
         block_ms: int,
-        playback: Playback,
+        mixer: Mixer,
         on_played: OnPlayed,
         on_lost: OnLost,
     ) -> None:
         """Open it. Raises :class:`DeviceError`."""
         self._loop = asyncio.get_running_loop()
-        self._playback = playback
+        self._mixer = mixer
         self._on_played = on_played
         self._on_lost = on_lost
         self._closing = threading.Event()
@@ -162,7 +162,7 @@ class Speaker:
         block[:], self._ready = self._ready[:size], self._ready[size:]
 
     def _take(self, frames: int) -> bytes:
-        pcm = self._playback.read(frames)
+        pcm = self._mixer.read(frames)
         self._on_played(pcm)
         return pcm
 

@@ -16,7 +16,8 @@ from actors.settings.model import Audio
 from .cure import Cures, read, write
 from .deaf import WORDS, Deafness, Ear
 from .devices import Direction
-from .playback import RATE, Playback
+from .mixer import Mixer
+from .playback import RATE
 from .probe import attempt, devices
 from .source import (
     DeviceError,
@@ -51,7 +52,7 @@ class Ends:
         self,
         audio: Audio,
         memory: Path,
-        playback: Playback,
+        mixer: Mixer,
         on_block: OnBlock,
         on_played: OnPlayed,
         on_lost: OnLost,
@@ -74,7 +75,7 @@ class Ends:
         try:
             self.sink, self._output = _first(
                 self._outputs.order(),
-                lambda name: open_sink(name, audio, playback, on_played, on_lost),
+                lambda name: open_sink(name, audio, mixer, on_played, on_lost),
             )
         except DeviceError:
             self.close()

@@ -21,6 +21,7 @@ from actors.settings.model import Audio
 
 from .deaf import DEAF_S, WORDS, Ear
 from .devices import Device, Direction
+from .mixer import Mixer
 from .playback import Playback
 from .source import DeviceError, open_sink, open_source
 
@@ -128,7 +129,9 @@ async def _output(name: str, rate: int, block_ms: Literal[10, 20]) -> str:
         lost.append(reason)
         done.set()
 
-    speaker = open_sink(name, Audio(block_ms=block_ms), Playback(rate), on_played, on_lost)
+    speaker = open_sink(
+        name, Audio(block_ms=block_ms), Mixer(Playback(rate), 0), on_played, on_lost
+    )
     if speaker is None:
         return ""
     try:

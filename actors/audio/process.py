@@ -10,12 +10,12 @@ from actors.messages import (
     Devices,
     Follow,
     GetLevel,
-    Hush,
     ListDevices,
     Message,
     RecordingStarted,
+    SessionState,
     SetMuted,
-    Spoken,
+    SetVolume,
     StartRecording,
     StopRecording,
     TrySound,
@@ -29,11 +29,11 @@ from .devices import Direction
 from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
-from .playback import MAX_S, RATE, Playback
 from .recorder import Recorder
 from .rehearsal import Rehearsal
 from .source import DeviceError, Sink, Source, clock
 from .tape import Tape, TapeError
+from .voice import Voice
 
 if TYPE_CHECKING:
     from .processing import Processing
@@ -48,8 +48,6 @@ _QUIET_S = 1.0
 _STOPPED_LEVELS = 9
 """Meter readings in a row without a block: 1.8 s in which this loop ran, so that a machine that
 slept is not taken for a microphone that is broken."""
-_VOICE_BYTES = 2 * round(MAX_S * RATE)
-"""Of one message: what can wait to be played."""
 
 
 def _boot() -> str:
@@ -65,16 +63,16 @@ class Audio(Actor):
     recording starts with the next block.
     """
 
+    subscribes = (SessionState,)
+
     async def on_start(self) -> None:
         """Open the tape and the devices; go on at once with a recording that was cut off."""
         audio = self.settings.audio
-        self._error = ""
-        self._levels = [SILENCE_DBFS, SILENCE_DBFS]
+        self._level = SILENCE_DBFS
         self._first_block: asyncio.Future[int] | None = None
         self._block_at = self.loop_time()
         self._blocks = 0
-        self._playback = Playback(RATE)
-        self._corrupt = CorruptFrames("audio lanes")
+        self._corrupt = CorruptFrames("mic lane")
         self._ends: Ends | None = None
         self._rehearsal: Rehearsal | None = None
         self._said: AudioState | None = None
@@ -83,6 +81,7 @@ class Audio(Actor):
             path = self.runtime_dir / "tape"
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
             self._recorder = Recorder(self._tape)
+            self._voice = Voice(audio, self.runtime_dir / "volume", self._publish)
             self._open_devices()
         except TapeError as error:
             remedy = "make room, or set a smaller [audio] tape_seconds"
@@ -113,7 +112,7 @@ class Audio(Actor):
         audio = self.settings.audio
         memory = self.runtime_dir / "microphones.json"
         self._ends = Ends(
-            audio, memory, self._playback, self._on_block, self._on_played, self._lost
+            audio, memory, self._voice.mixer, self._on_block, self._on_played, self._lost
         )
         directions: tuple[Direction, ...] = ("input", "output")
         for direction in filter(self._ends.can_be_better, directions):
@@ -159,13 +158,14 @@ class Audio(Actor):
         if not self._recorder.is_on:
             if self._processing is not None:
                 self._processing.pause()
-            self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+            self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
             return
         assert self._source is not None
         if self._processing is not None:
             played_s = self._sink.latency_s if self._sink else 0.0
             pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
-        self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+        self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+        self._voice.near(self._level, self._block_at)
         resuming = self._recorder.resuming
         position = self._recorder.block(pcm, given_at, self._source.latency_s)
         if resuming:
@@ -198,20 +198,7 @@ class Audio(Actor):
             self._send_due()
 
     def _on_speaker(self, _peer: bytes, frame: bytes) -> None:
-        try:
-            message = decode(frame).message
-        except CorruptMessage as corrupt:
-            self._corrupt.note(corrupt)
-            return
-        match message:
-            case Spoken(pcm=pcm, sample_rate=rate) if rate == RATE:
-                self._show_error("")
-                self._levels[1] = rms_dbfs(pcm[-_VOICE_BYTES:])
-                self._playback.write(pcm[-_VOICE_BYTES:])
-            case Spoken(sample_rate=rate):
-                self._show_error(f"the agent's voice comes at {rate} Hz instead of {RATE}")
-            case Hush():
-                self._playback.hush()
+        self._voice.on_frame(frame, self.loop_time())
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -222,15 +209,24 @@ class Audio(Actor):
                 return await self._start_recording(message)
             case StopRecording():
                 self._recorder.stop()
-                self._playback.hush()
+                self._voice.playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
+                if muted and not self._recorder.muted:
+                    self._voice.cue("muted")
                 self._recorder.mute(muted, clock())
                 self._publish()
+            case SetVolume(percent=percent):
+                if not 0 <= percent <= 100:
+                    raise OrderFailed("invalid", "a volume is from 0 to 100 percent")
+                self._voice.set_volume(percent)
+                self._publish()
+            case SessionState():
+                self._voice.session(message)
             case ListDevices():
                 return self.later(self._list_devices())
             case GetLevel():
-                return AudioLevel(*self._levels)
+                return AudioLevel(self._level, self._voice.level)
             case TrySound(seconds=seconds):
                 return self._try_sound(seconds)
         return None
@@ -249,7 +245,7 @@ class Audio(Actor):
             raise OrderFailed("muted", "the microphone is off", "callpoint unmute")
         if self._rehearsal is not None:
             raise OrderFailed("busy", "the sound is being tested already")
-        self._rehearsal = Rehearsal(self.settings.audio, self._playback, seconds)
+        self._rehearsal = Rehearsal(self.settings.audio, self._voice.playback, seconds)
         return self.later(self._rehearse(self._rehearsal))
 
     async def _rehearse(self, rehearsal: Rehearsal) -> Message:
@@ -280,6 +276,8 @@ class Audio(Actor):
             ) from None
         finally:
             self._first_block = None
+        if not goes_on:
+            self._voice.cue("listening")
         self._publish()
         return RecordingStarted(self._tape.header.start, self._tape.header.sample_rate)
 
@@ -306,19 +304,15 @@ class Audio(Actor):
             sample_rate=self._tape.header.sample_rate,
             input=self._ends.input,
             output=self._ends.output,
-            error="; ".join(filter(None, (self._ends.error, self._error))),
+            error="; ".join(filter(None, (self._ends.error, self._voice.error))),
             deaf=self._ends.deaf or "",
             notes=self._ends.notes,
             input_xruns=input_xruns,
             output_xruns=output_xruns,
-            underruns=self._playback.underruns,
-            dropped=self._playback.dropped,
+            underruns=self._voice.playback.underruns,
+            dropped=self._voice.playback.dropped,
+            volume=self._voice.volume,
         )
-
-    def _show_error(self, error: str) -> None:
-        if error != self._error:
-            self._error = error
-            self._publish()
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
@@ -337,8 +331,8 @@ class Audio(Actor):
             if self._recorder.expire(clock()) or self._state() != self._said:
                 self._publish()
             if self._recorder.is_on:
-                self.publish_level(AudioLevel(self._levels[0], self._levels[1]))
-                self._levels[1] = SILENCE_DBFS
+                self.publish_level(AudioLevel(self._level, self._voice.level))
+                self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:
         assert self._ends is not None

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from actors.settings.model import Audio
 
-from .playback import RATE, Playback
+from .mixer import Mixer
+from .playback import RATE
 
 OnBlock = Callable[[bytes, float], None]
 """Called in the loop with each block, int16 mono at the terminal's rate, and when the device gave
@@ -110,11 +111,11 @@ def open_source(wanted: str, audio: Audio, on_block: OnBlock, on_lost: OnLost) -
 
 
 def open_sink(
-    wanted: str, audio: Audio, playback: Playback, on_played: OnPlayed, on_lost: OnLost
+    wanted: str, audio: Audio, mixer: Mixer, on_played: OnPlayed, on_lost: OnLost
 ) -> Sink | None:
     """The loudspeaker of this name; None for "none". Raises :class:`DeviceError`."""
     if wanted == NONE:
         return None
     from .device import Speaker
 
-    return Speaker(wanted, RATE, audio.block_ms, playback, on_played, on_lost)
+    return Speaker(wanted, RATE, audio.block_ms, mixer, on_played, on_lost)

@@ -8,6 +8,7 @@ from .audio import (
     Hush,
     RecordingStarted,
     SetMuted,
+    SetVolume,
     Spoken,
     StartRecording,
     StopRecording,
@@ -109,7 +110,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
     # devices
-    ListDevices, Devices, GetLevel, TrySound, SoundTried,
+    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume,
 )  # fmt: skip
 
 __all__ = [
@@ -187,6 +188,7 @@ __all__ = [
     "SessionError",
     "SessionState",
     "SetMuted",
+    "SetVolume",
     "SoundDevice",
     "SoundTried",
     "Spoken",

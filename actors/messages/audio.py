@@ -53,6 +53,10 @@ class Spoken(Message, tag="spoken", frozen=True):
 class Hush(Message, tag="hush", frozen=True):
     """Room to audio, on the speaker lane: throw away what is not yet played."""
 
+    interrupted: bool = False
+    """The agent has stopped speaking, whether at its end or because it was spoken to: only if
+    somebody speaks here, so that the end of a sentence is heard."""
+
 
 class StartRecording(Message, tag="start-recording", frozen=True):
     """Ask to audio: a conversation begins. Answered by :class:`RecordingStarted` once samples
@@ -84,6 +88,13 @@ class SetMuted(Message, tag="set-muted", frozen=True):
     muted: bool
 
 
+class SetVolume(Message, tag="set-volume", frozen=True):
+    """Ask to audio: how loud the agent is, now and in the processes after this one."""
+
+    percent: int
+    """0 to 100."""
+
+
 class AudioState(Message, tag="audio-state", frozen=True):
     """Snapshot of the audio process."""
 
@@ -111,6 +122,8 @@ class AudioState(Message, tag="audio-state", frozen=True):
     """Times that the agent's voice ran dry within a phrase."""
     dropped: int = 0
     """Samples of the agent's voice that were thrown away because too many waited."""
+    volume: int = 100
+    """Percent."""
 
 
 class AudioLevel(Message, tag="audio-level", frozen=True):

@@ -63,6 +63,9 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         audio,
         input=device(audio.input),
         input_fallbacks=tuple(map(device, audio.input_fallbacks)),
+        cue_listening=absolute(audio.cue_listening),
+        cue_muted=absolute(audio.cue_muted),
+        cue_error=absolute(audio.cue_error),
     )
     terminal = msgspec.structs.replace(
         terminal,

@@ -87,6 +87,15 @@ class Audio(Section, frozen=True):
     deaf_detection: bool = True
     """A microphone that gives only zeros, one value, or nothing but full scale is said to be deaf
     within 2 s, and its process is renewed; then a fallback takes its place until it is well."""
+    volume: Annotated[int, Meta(ge=0, le=100)] = 100
+    """Percent, of the agent's voice and of cues. callpoint volume comes first, until a reboot."""
+    cue_listening: str = ""
+    """WAV file that is played when a conversation begins: from now on every word is heard."""
+    cue_muted: str = ""
+    """WAV file that is played when the microphone is switched off."""
+    cue_error: str = ""
+    """WAV file that is played when the session or the agent has failed. The agent's voice is lower
+    while a cue sounds."""
     loop: bool = False
     """An input file is played again and again instead of once."""
     sample_rate: Literal[16000, 24000, 48000] = 48000

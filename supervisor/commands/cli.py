@@ -19,6 +19,7 @@ _COMMANDS = {
     "say": "orders",
     "mute": "orders",
     "unmute": "orders",
+    "volume": "orders",
     "devices": "devices",
     "history": "history",
     "restart": "restart",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from actors.messages import EndSession, Message, Said, Say, SetMuted, StartSession
+from actors.messages import EndSession, Message, Said, Say, SetMuted, SetVolume, StartSession
 from actors.runtime.client import Client
 
 from .failures import EXPLAINED, exit_codes
 from .options import with_runtime_dir
 
-SESSION = "session"
+SESSION, AUDIO = "session", "audio"
 
 _CODES = exit_codes(EXPLAINED)
 
@@ -54,6 +54,14 @@ def say(text: tuple[str, ...], runtime_dir: Path) -> None:
     said = asyncio.run(order(runtime_dir, SESSION, Say(words, str(uuid.uuid4()))))
     assert isinstance(said, Said)
     click.echo(said.message.id)
+
+
+@click.command(short_help="How loud the agent is.", epilog=_CODES)
+@click.argument("percent", type=click.IntRange(0, 100))
+@with_runtime_dir
+def volume(percent: int, runtime_dir: Path) -> None:
+    """Set how loud the agent is, from 0 to 100 PERCENT. It stays so until a reboot."""
+    asyncio.run(order(runtime_dir, AUDIO, SetVolume(percent)))
 
 
 @click.command(short_help="Switch the microphone off.", epilog=_CODES)
