@@ -32,6 +32,7 @@ from .meter import SILENCE_DBFS, rms_dbfs
 from .recorder import Recorder
 from .rehearsal import Rehearsal
 from .source import DeviceError, Sink, Source, clock
+from .switch import Switch
 from .tape import Tape, TapeError
 from .voice import Voice
 
@@ -73,6 +74,8 @@ class Audio(Actor):
         self._block_at = self.loop_time()
         self._blocks = 0
         self._corrupt = CorruptFrames("mic lane")
+        state_dir = self.settings.terminal.state_dir
+        self._switch = Switch(Path(state_dir) if state_dir else None)
         self._ends: Ends | None = None
         self._rehearsal: Rehearsal | None = None
         self._said: AudioState | None = None
@@ -138,6 +141,8 @@ class Audio(Actor):
             ) from cause
 
     def _restore(self) -> None:
+        if self._switch.is_off:
+            self._recorder.mute(True, clock())
         self._recorder.restore(clock(), same_terminal=self.incarnation > 1)
         if self._source is not None and self._recorder.is_on:
             self._source.begin(self._recorder.spoken(clock()))
@@ -212,10 +217,7 @@ class Audio(Actor):
                 self._voice.playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
-                if muted and not self._recorder.muted:
-                    self._voice.cue("muted")
-                self._recorder.mute(muted, clock())
-                self._publish()
+                self._mute(muted=muted)
             case SetVolume(percent=percent):
                 if not 0 <= percent <= 100:
                     raise OrderFailed("invalid", "a volume is from 0 to 100 percent")
@@ -230,6 +232,13 @@ class Audio(Actor):
             case TrySound(seconds=seconds):
                 return self._try_sound(seconds)
         return None
+
+    def _mute(self, *, muted: bool) -> None:
+        if muted and not self._recorder.muted:
+            self._voice.cue("muted")
+        self._recorder.mute(muted, clock())
+        self._switch.set(off=muted)
+        self._publish()
 
     async def _list_devices(self) -> Message:
         assert self._ends is not None

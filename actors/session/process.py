@@ -109,7 +109,7 @@ class SessionActor(Actor):
             case Say(text=text, id=id_):
                 return self._chat.say(text, id_)
             case SetMuted():
-                return self.later(self.ask("audio", message))
+                return self.later(self._work.mute(message))
             case DismissError():
                 self._machine.dismiss_error()
                 self.do([])

@@ -13,6 +13,7 @@ from actors.messages import (
     JoinRoom,
     LeaveRoom,
     Message,
+    SetMuted,
     StartRecording,
     StopRecording,
 )
@@ -42,6 +43,8 @@ LEAVE_S = 8.0
 """Longer than the room gives the SDK."""
 RECORDER_S = 3.0
 ORDER_S = 5.0
+MUTE_S = 12.0
+"""Longer than audio waits between two tries to start; whoever mutes waits for 15 s."""
 ROOM_CLOSED_S = 30.0
 """An empty room is closed by LiveKit's server after its departure timeout, 20 s by default."""
 AGAIN_S = 0.05
@@ -137,6 +140,10 @@ class Work:
         self._down.discard(name)
         if name in self._is_back:
             self._is_back[name].set()
+
+    async def mute(self, order: SetMuted) -> None:
+        """Pass it on, also if audio is just being restarted. Raises ``OrderFailed``."""
+        await self._insist(AUDIO, order, MUTE_S)
 
     # -- inside ----------------------------------------------------------------------------------
 

@@ -153,6 +153,19 @@ def test_muting_is_passed_on_to_audio(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_muting_waits_for_an_audio_process_that_is_being_restarted(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, audio_is_there=False) as bench:
+            muting = bench.asking(SetMuted(True))
+            done, _ = await asyncio.wait({muting}, timeout=0.3)
+            assert not done, muting
+            async with bench.audio:
+                assert (await bench.audio.next(SetMuted)).message == SetMuted(True)
+                assert await muting == Done()
+
+    asyncio.run(scenario())
+
+
 # -- the agent -------------------------------------------------------------------------------------
 
 
