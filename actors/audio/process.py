@@ -7,31 +7,27 @@ from typing import TYPE_CHECKING
 from actors.messages import (
     AudioLevel,
     AudioState,
-    Devices,
     Follow,
     GetLevel,
-    ListDevices,
     Message,
     RecordingStarted,
     SessionState,
     SetMuted,
-    SetVolume,
     StartRecording,
     StopRecording,
-    TrySound,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 
+from .desk import Desk
 from .devices import Direction
 from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
 from .recorder import Recorder
-from .rehearsal import Rehearsal
-from .source import DeviceError, Sink, Source, clock
+from .source import DeviceError, Source, clock
 from .switch import Switch
 from .tape import Tape, TapeError
 from .voice import Voice
@@ -76,8 +72,6 @@ class Audio(Actor):
         self._corrupt = CorruptFrames("mic lane")
         state_dir = self.settings.terminal.state_dir
         self._switch = Switch(Path(state_dir) if state_dir else None)
-        self._ends: Ends | None = None
-        self._rehearsal: Rehearsal | None = None
         self._said: AudioState | None = None
         self._processing: Processing | None = None
         try:
@@ -85,6 +79,7 @@ class Audio(Actor):
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
             self._recorder = Recorder(self._tape)
             self._voice = Voice(audio, self.runtime_dir / "volume", self._publish)
+            self._desk = self._made_desk()
             self._open_devices()
         except TapeError as error:
             remedy = "make room, or set a smaller [audio] tape_seconds"
@@ -105,11 +100,7 @@ class Audio(Actor):
 
     @property
     def _source(self) -> Source | None:
-        return self._ends.source if self._ends else None
-
-    @property
-    def _sink(self) -> Sink | None:
-        return self._ends.sink if self._ends else None
+        return self._ends.source
 
     def _open_devices(self) -> None:
         audio = self.settings.audio
@@ -122,6 +113,18 @@ class Audio(Actor):
             self.spawn(self._until_better(direction), f"better {direction}")
         if audio.echo_cancellation or audio.noise_suppression or audio.auto_gain:
             self._processing = self._open_processing()
+
+    def _made_desk(self) -> Desk:
+        state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
+        return Desk(
+            self.settings.audio,
+            state_dir / "recordings",
+            lambda: self._ends,
+            self._voice,
+            self._recorder,
+            self.later,
+            self._publish,
+        )
 
     def _open_processing(self) -> "Processing":
         audio = self.settings.audio
@@ -154,23 +157,26 @@ class Audio(Actor):
     # -- samples ---------------------------------------------------------------------------------
 
     def _on_block(self, pcm: bytes, given_at: float) -> None:
-        assert self._ends is not None
         self._block_at = self.loop_time()
         self._blocks += 1
         self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
-        if self._rehearsal is not None:
-            self._rehearsal.block(pcm)
+        self._desk.heard(pcm)
         if not self._recorder.is_on:
             if self._processing is not None:
                 self._processing.pause()
             self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+            self._desk.recorded(bytes(len(pcm)), bytes(len(pcm)))
             return
         assert self._source is not None
+        captured = pcm
         if self._processing is not None:
-            played_s = self._sink.latency_s if self._sink else 0.0
+            played_s = self._ends.sink.latency_s if self._ends.sink else 0.0
             pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
         self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         self._voice.near(self._level, self._block_at)
+        if self._recorder.is_silenced(given_at, self._source.latency_s):
+            captured = pcm = bytes(len(pcm))
+        self._desk.recorded(captured, pcm)
         resuming = self._recorder.resuming
         position = self._recorder.block(pcm, given_at, self._source.latency_s)
         if resuming:
@@ -181,6 +187,7 @@ class Audio(Actor):
 
     def _on_played(self, pcm: bytes) -> None:
         """In the loudspeaker's thread."""
+        self._desk.played(pcm)
         if self._processing is not None:
             self._processing.played(pcm)
 
@@ -218,19 +225,12 @@ class Audio(Actor):
                 self._publish()
             case SetMuted(muted=muted):
                 self._mute(muted=muted)
-            case SetVolume(percent=percent):
-                if not 0 <= percent <= 100:
-                    raise OrderFailed("invalid", "a volume is from 0 to 100 percent")
-                self._voice.set_volume(percent)
-                self._publish()
             case SessionState():
                 self._voice.session(message)
-            case ListDevices():
-                return self.later(self._list_devices())
             case GetLevel():
                 return AudioLevel(self._level, self._voice.level)
-            case TrySound(seconds=seconds):
-                return self._try_sound(seconds)
+            case _:
+                return self._desk.order(message)
         return None
 
     def _mute(self, *, muted: bool) -> None:
@@ -239,30 +239,6 @@ class Audio(Actor):
         self._recorder.mute(muted, clock())
         self._switch.set(off=muted)
         self._publish()
-
-    async def _list_devices(self) -> Message:
-        assert self._ends is not None
-        try:
-            return Devices(await self._ends.devices())
-        except DeviceError as error:
-            raise OrderFailed("no-devices", error.reason, error.remedy) from None
-
-    def _try_sound(self, seconds: float) -> Answer:
-        if self._recorder.is_on:
-            raise OrderFailed("busy", "a conversation is on", "callpoint end")
-        if self._recorder.muted:
-            raise OrderFailed("muted", "the microphone is off", "callpoint unmute")
-        if self._rehearsal is not None:
-            raise OrderFailed("busy", "the sound is being tested already")
-        self._rehearsal = Rehearsal(self.settings.audio, self._voice.playback, seconds)
-        return self.later(self._rehearse(self._rehearsal))
-
-    async def _rehearse(self, rehearsal: Rehearsal) -> Message:
-        assert self._ends is not None
-        try:
-            return await rehearsal.run(self._ends)
-        finally:
-            self._rehearsal = None
 
     async def _start_recording(self, order: StartRecording) -> Message:
         if self._source is None:
@@ -304,7 +280,6 @@ class Audio(Actor):
         self.publish_state(self._said)
 
     def _state(self) -> AudioState:
-        assert self._ends is not None
         input_xruns, output_xruns = self._ends.xruns
         return AudioState(
             recording=self._recorder.is_on,
@@ -321,12 +296,12 @@ class Audio(Actor):
             underruns=self._voice.playback.underruns,
             dropped=self._voice.playback.dropped,
             volume=self._voice.volume,
+            kept_in=self._desk.kept_in,
         )
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
         blocks, stopped = 0, 0
-        assert self._ends is not None
         while True:
             await asyncio.sleep(_LEVEL_S)
             stopped = stopped + 1 if blocks == self._blocks else 0
@@ -334,6 +309,7 @@ class Audio(Actor):
             if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
                 silent_s = _LEVEL_S * stopped
                 raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            self._desk.look()
             if reason := self._ends.look():
                 self._renew(reason)
                 return
@@ -344,7 +320,6 @@ class Audio(Actor):
                 self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:
-        assert self._ends is not None
         self._renew(await self._ends.better(direction))
 
     def _renew(self, reason: str) -> None:
@@ -361,8 +336,9 @@ class Audio(Actor):
 
     async def on_stop(self) -> None:
         """Give the devices back."""
-        if self._ends is not None:
+        if hasattr(self, "_ends"):
             self._ends.close()
+            self._desk.close()
 
 
 async def _fail(reason: str) -> None:

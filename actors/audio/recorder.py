@@ -80,6 +80,10 @@ class Recorder:
             self._unmuted_at = now
         self._tape.mute(muted)
 
+    def is_silenced(self, given_at: float, age_s: float) -> bool:
+        """A block that came then, and whose first sample was so old, was said while it was off."""
+        return self.muted or given_at - age_s < self._unmuted_at
+
     def spoken(self, now: float) -> int:
         """Samples since the conversation began, up to ``now``, with those that were missed."""
         header = self._tape.header
@@ -92,7 +96,7 @@ class Recorder:
         """
         if not self.is_on or given_at <= self._began_at:
             return None
-        if self.muted or given_at - age_s < self._unmuted_at:
+        if self.is_silenced(given_at, age_s):
             pcm = bytes(len(pcm))  # nothing that was said leaves this function
         if self.resuming:
             self.resuming = False

@@ -57,6 +57,8 @@ class AudioShown(msgspec.Struct, frozen=True):
     recording: bool
     muted: bool
     error: str
+    is_kept: bool = False
+    """What is said is being written to files, for support."""
 
 
 class MessageShown(msgspec.Struct, frozen=True):

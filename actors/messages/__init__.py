@@ -24,7 +24,16 @@ from .conversation import (
     MessagePurged,
     StoreMessage,
 )
-from .devices import Devices, GetLevel, ListDevices, SoundDevice, SoundTried, TrySound
+from .devices import (
+    Devices,
+    GetLevel,
+    KeepSound,
+    ListDevices,
+    SoundDevice,
+    SoundKept,
+    SoundTried,
+    TrySound,
+)
 from .kiosk import KioskState
 from .lifecycle import (
     ActorDown,
@@ -110,7 +119,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
     # devices
-    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume,
+    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept,
 )  # fmt: skip
 
 __all__ = [
@@ -149,6 +158,7 @@ __all__ = [
     "Join",
     "JoinRoom",
     "Kind",
+    "KeepSound",
     "KioskState",
     "LeaveRoom",
     "ListDevices",
@@ -190,6 +200,7 @@ __all__ = [
     "SetMuted",
     "SetVolume",
     "SoundDevice",
+    "SoundKept",
     "SoundTried",
     "Spoken",
     "StartFailed",

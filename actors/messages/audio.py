@@ -124,6 +124,8 @@ class AudioState(Message, tag="audio-state", frozen=True):
     """Samples of the agent's voice that were thrown away because too many waited."""
     volume: int = 100
     """Percent."""
+    kept_in: str = ""
+    """The sound is being written to files in this folder, for support; empty: it is not."""
 
 
 class AudioLevel(Message, tag="audio-level", frozen=True):

@@ -39,6 +39,23 @@ class GetLevel(Message, tag="get-level", frozen=True):
     """
 
 
+class KeepSound(Message, tag="keep-sound", frozen=True):
+    """Ask to audio: write what is captured, what becomes of it and what is played to WAV files, for
+    support. Outside of a conversation and while the microphone is off, what was captured is
+    silence. Answered by :class:`SoundKept` when it has begun.
+    """
+
+    seconds: float
+    """At most 600; 0: end the one that is under way."""
+
+
+class SoundKept(Message, tag="sound-kept", frozen=True):
+    """Answer to :class:`KeepSound`."""
+
+    files: tuple[str, ...]
+    """Paths; none: nothing was under way."""
+
+
 class TrySound(Message, tag="try-sound", frozen=True):
     """Ask to audio: listen to somebody who speaks, play a beep and what was said. Refused while a
     conversation is recorded or the microphone is off. Answered by :class:`SoundTried`.

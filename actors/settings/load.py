@@ -66,6 +66,7 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         cue_listening=absolute(audio.cue_listening),
         cue_muted=absolute(audio.cue_muted),
         cue_error=absolute(audio.cue_error),
+        recordings=absolute(audio.recordings),
     )
     terminal = msgspec.structs.replace(
         terminal,

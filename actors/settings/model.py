@@ -96,6 +96,8 @@ class Audio(Section, frozen=True):
     cue_error: str = ""
     """WAV file that is played when the session or the agent has failed. The agent's voice is lower
     while a cue sounds."""
+    recordings: str = ""
+    """Folder for what callpoint record writes. Empty: recordings in the state directory."""
     loop: bool = False
     """An input file is played again and again instead of once."""
     sample_rate: Literal[16000, 24000, 48000] = 48000

@@ -20,6 +20,7 @@ _COMMANDS = {
     "mute": "orders",
     "unmute": "orders",
     "volume": "orders",
+    "record": "orders",
     "devices": "devices",
     "history": "history",
     "restart": "restart",

@@ -205,5 +205,6 @@ def _audio_words(audio: AudioState | None) -> str:
         "by the loudspeaker": audio.output_xruns,
         "voice too late": audio.underruns,
     }
+    kept = f"written to files in {audio.kept_in}" if audio.kept_in else ""
     counted = ", ".join(f"{what} {times}x" for what, times in lost.items() if times)
-    return words + "".join(f"; {more}" for more in (audio.notes, counted) if more)
+    return words + "".join(f"; {more}" for more in (kept, audio.notes, counted) if more)

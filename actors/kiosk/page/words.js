@@ -48,6 +48,11 @@ export function hintFor(session, muted) {
   return HINTS[session.face] ?? "";
 }
 
+/** What to say while the sound is written to files; empty: it is not. */
+export function keptFor(audio) {
+  return audio?.is_kept ? "For support, what is said is being recorded." : "";
+}
+
 /** What to say of actors that are being restarted. */
 export function downFor(names) {
   return `Being restarted: ${names.join(", ")}.`;
