@@ -15,6 +15,7 @@ from actors.messages import (
     SetMuted,
     StartRecording,
     StopRecording,
+    Woken,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.actor import Actor, Answer
@@ -27,10 +28,11 @@ from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
 from .recorder import Recorder
-from .source import DeviceError, Source, clock
+from .source import DeviceError, Source, clock, open_processing
 from .switch import Switch
 from .tape import Tape, TapeError
 from .voice import Voice
+from .wake import waiting_for
 
 if TYPE_CHECKING:
     from .processing import Processing
@@ -80,6 +82,7 @@ class Audio(Actor):
             self._recorder = Recorder(self._tape)
             self._voice = Voice(audio, self.runtime_dir / "volume", self._publish)
             self._desk = self._made_desk()
+            self._wake = waiting_for(self.settings.session, audio.sample_rate)
             self._open_devices()
         except TapeError as error:
             remedy = "make room, or set a smaller [audio] tape_seconds"
@@ -111,8 +114,7 @@ class Audio(Actor):
         directions: tuple[Direction, ...] = ("input", "output")
         for direction in filter(self._ends.can_be_better, directions):
             self.spawn(self._until_better(direction), f"better {direction}")
-        if audio.echo_cancellation or audio.noise_suppression or audio.auto_gain:
-            self._processing = self._open_processing()
+        self._processing = open_processing(audio)
 
     def _made_desk(self) -> Desk:
         state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
@@ -125,23 +127,6 @@ class Audio(Actor):
             self.later,
             self._publish,
         )
-
-    def _open_processing(self) -> "Processing":
-        audio = self.settings.audio
-        try:
-            from .processing import Processing
-
-            return Processing(
-                audio.sample_rate,
-                echo_cancellation=audio.echo_cancellation,
-                noise_suppression=audio.noise_suppression,
-                auto_gain=audio.auto_gain,
-            )
-        except ImportError as cause:
-            raise DeviceError(
-                f"LiveKit's audio processing cannot be loaded: {cause}",
-                "set [audio] echo_cancellation, noise_suppression and auto_gain to false",
-            ) from cause
 
     def _restore(self) -> None:
         if self._switch.is_off:
@@ -162,6 +147,7 @@ class Audio(Actor):
         self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
         self._desk.heard(pcm)
         if not self._recorder.is_on:
+            self._listen(pcm, given_at)
             if self._processing is not None:
                 self._processing.pause()
             self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
@@ -184,6 +170,16 @@ class Audio(Actor):
         if position is not None and self._first_block is not None and not self._first_block.done():
             self._first_block.set_result(position)
         self._send_due()
+
+    def _listen(self, pcm: bytes, given_at: float) -> None:
+        """Without a conversation: for what begins one."""
+        if self._wake is None:
+            return
+        if self._recorder.muted:
+            self._wake.forget()
+        elif self._wake.block(pcm, given_at):
+            self._voice.cue("wake")
+            self.publish(Woken())
 
     def _on_played(self, pcm: bytes) -> None:
         """In the loudspeaker's thread."""
@@ -221,6 +217,8 @@ class Audio(Actor):
                 return await self._start_recording(message)
             case StopRecording():
                 self._recorder.stop()
+                if self._wake is not None:
+                    self._wake.rest(clock())
                 self._voice.playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
@@ -244,7 +242,10 @@ class Audio(Actor):
         if self._source is None:
             raise OrderFailed("no-microphone", "there is no microphone", "set [audio] input")
         try:
-            goes_on = self._recorder.start(order.conversation, clock(), resume=order.resume)
+            before = self._wake.take() if self._wake is not None and order.woken else ()
+            goes_on = self._recorder.start(
+                order.conversation, clock(), resume=order.resume, before=before
+            )
         except ValueError as impossible:
             raise OrderFailed("invalid", str(impossible)) from None
         if self._recorder.resuming or not goes_on:
@@ -296,6 +297,9 @@ class Audio(Actor):
             underruns=self._voice.playback.underruns,
             dropped=self._voice.playback.dropped,
             volume=self._voice.volume,
+            listens=""
+            if self._wake is None or self._recorder.is_on or self._recorder.muted
+            else self.settings.session.start,
             kept_in=self._desk.kept_in,
         )
 
@@ -315,6 +319,8 @@ class Audio(Actor):
                 return
             if self._recorder.expire(clock()) or self._state() != self._said:
                 self._publish()
+            if self._wake is not None and self._wake.is_woken and not self._recorder.is_on:
+                self.publish(Woken())  # the session may just be coming back
             if self._recorder.is_on:
                 self.publish_level(AudioLevel(self._level, self._voice.level))
                 self._voice.level = SILENCE_DBFS

@@ -4,6 +4,7 @@ Times are seconds of :func:`.source.clock`, which goes on across processes.
 """
 
 import math
+from collections.abc import Sequence
 
 from .tape import SAMPLE, Tape
 
@@ -50,8 +51,16 @@ class Recorder:
         self._tape.stop()
         return True
 
-    def start(self, conversation: str, now: float, *, resume: bool) -> bool:
-        """Record. True: it goes on with what there is of this conversation; else it begins here.
+    def start(
+        self,
+        conversation: str,
+        now: float,
+        *,
+        resume: bool,
+        before: Sequence[tuple[bytes, float]] = (),
+    ) -> bool:
+        """Record. True: it goes on with what there is of this conversation; else it begins here, or
+        with the blocks that came just ``before``, each with when the device gave it.
 
         Raises ValueError for an impossible id.
         """
@@ -62,6 +71,10 @@ class Recorder:
         self._tape.begin(conversation, now)
         self._began_at = now
         self.resuming = False
+        for pcm, given_at in before:
+            if not self.is_silenced(given_at, len(pcm) / SAMPLE / self._rate):
+                self._tape.append(pcm, given_at)
+                self._began_at = given_at
         return False
 
     def interrupt(self) -> None:

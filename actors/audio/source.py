@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from actors.settings.model import Audio
 
 from .mixer import Mixer
 from .playback import RATE
+
+if TYPE_CHECKING:
+    from .processing import Processing
 
 OnBlock = Callable[[bytes, float], None]
 """Called in the loop with each block, int16 mono at the terminal's rate, and when the device gave
@@ -119,3 +122,24 @@ def open_sink(
     from .device import Speaker
 
     return Speaker(wanted, RATE, audio.block_ms, mixer, on_played, on_lost)
+
+
+def open_processing(audio: Audio) -> "Processing | None":
+    """Echo, noise and gain of these settings; None when all are off. Raises :class:`DeviceError`
+    where the native client cannot be loaded.
+    """
+    if not (audio.echo_cancellation or audio.noise_suppression or audio.auto_gain):
+        return None
+    try:
+        from .processing import Processing
+    except ImportError as cause:
+        raise DeviceError(
+            f"LiveKit's audio processing cannot be loaded: {cause}",
+            "set [audio] echo_cancellation, noise_suppression and auto_gain to false",
+        ) from cause
+    return Processing(
+        audio.sample_rate,
+        echo_cancellation=audio.echo_cancellation,
+        noise_suppression=audio.noise_suppression,
+        auto_gain=audio.auto_gain,
+    )

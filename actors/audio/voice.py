@@ -17,7 +17,7 @@ from .near import Near
 from .playback import MAX_S, RATE, Playback
 from .source import DeviceError
 
-Cue = Literal["listening", "muted", "error"]
+Cue = Literal["wake", "listening", "muted", "error"]
 
 _VOICE_BYTES = 2 * round(MAX_S * RATE)
 """Of one message: what can wait to be played."""
@@ -45,6 +45,7 @@ class Voice:
         self._corrupt = CorruptFrames("speaker lane")
         self._failed = False
         files: dict[Cue, str] = {
+            "wake": audio.cue_wake,
             "listening": audio.cue_listening,
             "muted": audio.cue_muted,
             "error": audio.cue_error,

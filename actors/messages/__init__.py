@@ -12,6 +12,7 @@ from .audio import (
     Spoken,
     StartRecording,
     StopRecording,
+    Woken,
 )
 from .base import PROTOCOL_VERSION, Envelope, Header, Kind, Message
 from .conversation import (
@@ -119,7 +120,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
     # devices
-    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept,
+    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
 )  # fmt: skip
 
 __all__ = [
@@ -216,4 +217,5 @@ __all__ = [
     "TrySound",
     "UplinkState",
     "Welcome",
+    "Woken",
 ]

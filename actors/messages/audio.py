@@ -68,6 +68,12 @@ class StartRecording(Message, tag="start-recording", frozen=True):
     resume: bool = False
     """Go on with a recording of the same conversation if the tape has one, keeping its served
     position; False: position 0 of the conversation is now."""
+    woken: bool = False
+    """It begins because of :class:`Woken`: with what was said since shortly before."""
+
+
+class Woken(Message, tag="woken", frozen=True):
+    """Fact of audio: a voice or the wake word was heard; said again until a conversation is on."""
 
 
 class RecordingStarted(Message, tag="recording-started", frozen=True):
@@ -124,6 +130,9 @@ class AudioState(Message, tag="audio-state", frozen=True):
     """Samples of the agent's voice that were thrown away because too many waited."""
     volume: int = 100
     """Percent."""
+    listens: str = ""
+    """There is no conversation, and it waits for ``voice`` or for ``wake-word``; empty: it does
+    not listen."""
     kept_in: str = ""
     """The sound is being written to files in this folder, for support; empty: it is not."""
 

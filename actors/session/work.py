@@ -86,12 +86,14 @@ class Work:
         self._may_stay = False
         self.room_name = ""
         """Of the conversation's room."""
+        self._woken = False
         self.refusal: OrderFailed | None = None
         """Why the recorder of this conversation could not be started."""
 
-    def begin(self) -> None:
-        """A new conversation."""
+    def begin(self, *, woken: bool = False) -> None:
+        """A new conversation. ``woken``: with what was said since shortly before audio said so."""
         self.refusal = None
+        self._woken = woken
         self._take_new_room()
 
     def queue(self, effects: Iterable[Effect]) -> None:
@@ -164,7 +166,9 @@ class Work:
     async def _start_recorder(self, *, resume: bool) -> None:
         conversation = self._machine.conversation
         try:
-            await self._insist(AUDIO, StartRecording(conversation, resume), RECORDER_S)
+            order = StartRecording(conversation, resume, self._woken)
+            self._woken = False
+            await self._insist(AUDIO, order, RECORDER_S)
         except OrderFailed as failed:
             self.refusal = OrderFailed("media", failed.reason, failed.remedy)
             self._session.do(self._machine.recorder_failed(conversation, failed.reason))

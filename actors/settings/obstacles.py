@@ -51,7 +51,7 @@ def _livekit(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
 def _sound(settings: Settings) -> Iterator[Finding]:
     audio = settings.audio
     files = {"cue_listening": audio.cue_listening, "cue_muted": audio.cue_muted}
-    files |= {"cue_error": audio.cue_error}
+    files |= {"cue_error": audio.cue_error, "cue_wake": audio.cue_wake}
     if audio.input.startswith("file:"):
         files["input"] = audio.input.removeprefix("file:")
     for key, file in files.items():

@@ -39,7 +39,7 @@ export function paintStage(model, { open, lost, refusal }, isBusy) {
   data.live = connected;
   put(terminal, model.terminal || "callpoint");
   put(word, wordFor(face));
-  put(hint, session && !lost ? hintFor(session, muted) : hintForLine(lost));
+  put(hint, session && !lost ? hintFor(session, muted, model.audio?.listens) : hintForLine(lost));
 
   // An order under way takes no focus away, as disabling the button would.
   mute.disabled = !usable;
