@@ -17,6 +17,7 @@ from actors.messages import (
     RecordingStarted,
     StartFailed,
     StartRecording,
+    Woken,
 )
 from actors.runtime.bus import Bus
 from actors.runtime.client import Client
@@ -33,16 +34,21 @@ T = TypeVar("T")
 class Bench:
     """Router and audio as processes, the session's orders and a room's ears."""
 
-    def __init__(self, runtime_dir: Path, **audio: Any) -> None:
-        settings = msgspec.convert({"audio": {"tape_seconds": 10} | audio}, Settings)
+    def __init__(
+        self, runtime_dir: Path, *, session: dict[str, Any] | None = None, **audio: Any
+    ) -> None:
+        plain = {"audio": {"tape_seconds": 10} | audio, "session": session or {}}
+        settings = msgspec.convert(plain, Settings)
         self.runtime_dir = runtime_dir
         self.sample_rate = settings.audio.sample_rate
         self.children = Children(runtime_dir, settings)
         self.client = Client(
-            runtime_dir, subscribes=(AudioState, AudioLevel), on_message=self._on_message
+            runtime_dir, subscribes=(AudioState, AudioLevel, Woken), on_message=self._on_message
         )
         self.states: list[AudioState] = []
         self.levels: list[AudioLevel] = []
+        self.woken = 0
+        """Times that it was said."""
         self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
@@ -73,6 +79,8 @@ class Bench:
                 self.states.append(message)
             case AudioLevel():
                 self.levels.append(message)
+            case Woken():
+                self.woken += 1
         self._news.set()
 
     async def until(self, condition: Callable[[], T | None]) -> T:
@@ -83,12 +91,22 @@ class Bench:
                     return value
                 await self._news.wait()
 
-    async def start(self) -> int:
+    async def start(self, target: str = AUDIO) -> int:
         """Audio, for the first time or again; the room is told as its host would tell it."""
         self.states.clear()
-        pid = await self.children.start("audio", AUDIO)
+        pid = await self.children.start("audio", target)
         self.room.audio_up()
         return pid
+
+    async def renewed(self, code: int) -> AudioState:
+        """Audio ends by itself with this code and is started again; its first state."""
+        assert await self.children.exit_code("audio") == code
+        await self.start()
+        return await self.state()
+
+    async def until_state(self, condition: Callable[[AudioState], bool]) -> AudioState:
+        """Wait for one of this process."""
+        return await self.until(lambda: next(filter(condition, self.states), None))
 
     async def refused(self) -> StartFailed:
         """Audio, which cannot start."""

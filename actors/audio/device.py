@@ -1,14 +1,16 @@
 """PortAudio: the only module that knows sounddevice, which starts PortAudio when imported."""
 
 import asyncio
-import difflib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from .playback import Playback
+from .devices import Device, Direction, find, formats
+from .format import FromCard, ToCard
+from .identity import hardware_ids
+from .mixer import Mixer
 from .source import DeviceError, OnBlock, OnLost, OnPlayed, clock
 
 try:
@@ -21,59 +23,33 @@ except Exception as cause:  # no library, or one that cannot start: its own erro
 
 _CLOSE_S = 1.0
 """PortAudio may wait for ever for a device that is gone; this process ends all the same."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """One device as PortAudio shows it."""
-
-    index: int
-    name: str
-    inputs: int
-    """Channels."""
-    outputs: int
-    is_default: bool
+_NOT_SO = (-9997, -9998)
+"""PortAudio's paInvalidSampleRate and paInvalidChannelCount: the card has others."""
 
 
 def list_devices() -> list[Device]:
-    """All devices; empty without a sound card."""
+    """All devices, as they were when this process loaded PortAudio; empty without a sound card."""
     defaults = set(sounddevice.default.device)
-    return [
+    devices = [
         Device(
             found["index"],
             found["name"],
             found["max_input_channels"],
             found["max_output_channels"],
             found["index"] in defaults,
+            round(found["default_samplerate"]),
         )
         for found in sounddevice.query_devices()
     ]
-
-
-def _find(wanted: str, direction: str) -> int | None:
-    """Index of a device by index or name, None for the default. Raises :class:`DeviceError`."""
-    fitting = [d for d in list_devices() if (d.inputs if direction == "input" else d.outputs)]
-    if not fitting:
-        raise DeviceError(
-            f"there is no {direction} device at all",
-            f'plug one in, start the sound system, or set [audio] {direction} = "none"',
-        )
-    if wanted == "default":
-        return None
-    for device in fitting:
-        if wanted in (str(device.index), device.name):
-            return device.index
-    names = [device.name for device in fitting]
-    containing = [device for device in fitting if wanted.lower() in device.name.lower()]
-    if len(containing) == 1:
-        return containing[0].index
-    near = difflib.get_close_matches(wanted, names, n=1)
-    there = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
-    raise DeviceError(f"there is no {direction} device {wanted!r}", f"[audio] {direction}: {there}")
+    ids = hardware_ids([device.name for device in devices])
+    return [replace(device, id=id_) for device, id_ in zip(devices, ids, strict=True)]
 
 
 class Microphone:
     """An open input stream: blocks arrive in the loop, soon after PortAudio has them."""
+
+    has_noise = True
+    """A converter that works is never quite silent."""
 
     def __init__(
         self, wanted: str, sample_rate: int, block_ms: int, on_block: OnBlock, on_lost: OnLost
@@ -84,11 +60,13 @@ class Microphone:
         self._on_lost = on_lost
         self._closing = threading.Event()
         self._block_s = block_ms / 1000
+        self._rate = sample_rate
         self.latency_s = self._block_s
         """How old the first sample of a block is when it arrives, as the device says."""
-        self.overflows = 0
+        self.xruns = 0
         """Times that samples were lost because they were not fetched."""
-        self._stream = _open(
+        self._format: FromCard | None = None
+        self._stream, self.name, self.note = _open(
             sounddevice.RawInputStream,
             "input",
             wanted,
@@ -97,7 +75,9 @@ class Microphone:
             self._callback,
             self._finished,
         )
-        self.name = _name_of(self._stream)
+        rate, channels = round(self._stream.samplerate), self._stream.channels
+        if (rate, channels) != (sample_rate, 1):
+            self._format = FromCard(rate, channels, sample_rate, sample_rate * block_ms // 1000)
         _start(self._stream, "input", wanted)
 
     def begin(self, spoken: int = 0) -> None:
@@ -111,8 +91,15 @@ class Microphone:
     def _callback(self, block: Any, _frames: int, times: Any, status: Any) -> None:
         # Some systems tell the age of the last sample here.
         self.latency_s = max(self._block_s, times.currentTime - times.inputBufferAdcTime)
-        self.overflows += bool(status.input_overflow)
-        self._loop.call_soon_threadsafe(self._on_block, bytes(block), clock())
+        self.xruns += bool(status.input_overflow)
+        now = clock()
+        if self._format is None:
+            self._loop.call_soon_threadsafe(self._on_block, bytes(block), now)
+            return
+        blocks = self._format.push(bytes(block))
+        for behind, pcm in zip(range(len(blocks) - 1, -1, -1), blocks, strict=True):
+            waited_s = behind * self._block_s + self._format.waiting / self._rate
+            self._loop.call_soon_threadsafe(self._on_block, pcm, now - waited_s)
 
     def _finished(self) -> None:
         if not self._closing.is_set():
@@ -120,26 +107,31 @@ class Microphone:
 
 
 class Speaker:
-    """An open output stream that plays what :class:`Playback` holds."""
+    """An open output stream that plays what the mixer gives."""
 
     def __init__(
         self,
         wanted: str,
         sample_rate: int,
         block_ms: int,
-        playback: Playback,
+        mixer: Mixer,
         on_played: OnPlayed,
         on_lost: OnLost,
     ) -> None:
         """Open it. Raises :class:`DeviceError`."""
         self._loop = asyncio.get_running_loop()
-        self._playback = playback
+        self._mixer = mixer
         self._on_played = on_played
         self._on_lost = on_lost
         self._closing = threading.Event()
         self.latency_s = 0.0
         """Until what it has just taken is heard, as the device says."""
-        self._stream = _open(
+        self.xruns = 0
+        """Times that the card has run out of samples."""
+        self._format: ToCard | None = None
+        self._ready = b""
+        self._piece = sample_rate // 100
+        self._stream, self.name, self.note = _open(
             sounddevice.RawOutputStream,
             "output",
             wanted,
@@ -148,7 +140,9 @@ class Speaker:
             self._callback,
             self._finished,
         )
-        self.name = _name_of(self._stream)
+        rate, channels = round(self._stream.samplerate), self._stream.channels
+        if (rate, channels) != (sample_rate, 1):
+            self._format = ToCard(sample_rate, rate, channels)
         _start(self._stream, "output", wanted)
 
     def close(self) -> None:
@@ -156,11 +150,21 @@ class Speaker:
         self._closing.set()
         _close(self._stream)
 
-    def _callback(self, block: Any, frames: int, times: Any, _status: Any) -> None:
+    def _callback(self, block: Any, frames: int, times: Any, status: Any) -> None:
         self.latency_s = max(0.0, times.outputBufferDacTime - times.currentTime)
-        pcm = self._playback.read(frames)
-        block[:] = pcm
+        self.xruns += bool(status.output_underflow)
+        if self._format is None:
+            block[:] = self._take(frames)
+            return
+        size = len(block)
+        while len(self._ready) < size:
+            self._ready += self._format.push(self._take(self._piece))
+        block[:], self._ready = self._ready[:size], self._ready[size:]
+
+    def _take(self, frames: int) -> bytes:
+        pcm = self._mixer.read(frames)
         self._on_played(pcm)
+        return pcm
 
     def _finished(self) -> None:
         if not self._closing.is_set():
@@ -169,25 +173,37 @@ class Speaker:
 
 def _open(
     kind: Any,
-    direction: str,
+    direction: Direction,
     wanted: str,
     sample_rate: int,
     block_ms: int,
     callback: Any,
     finished: Any,
-) -> Any:
-    device = _find(wanted, direction)
+) -> tuple[Any, str, str]:
+    """A stream in the best format that the card has, its name, and what to know of the choice."""
+    device, note = find(wanted, list_devices(), direction)
+    refused: Exception | None = None
     with _told(direction, wanted):
-        return kind(
-            samplerate=sample_rate,
-            blocksize=sample_rate * block_ms // 1000,
-            device=device,
-            channels=1,
-            dtype="int16",
-            latency="low",
-            callback=callback,
-            finished_callback=finished,
-        )
+        for rate, channels in formats(device, direction, sample_rate):
+            try:
+                stream = kind(
+                    samplerate=rate,
+                    blocksize=rate * block_ms // 1000,
+                    device=None if wanted == "default" else device.index,
+                    channels=channels,
+                    dtype="int16",
+                    latency="low",
+                    callback=callback,
+                    finished_callback=finished,
+                )
+            except sounddevice.PortAudioError as error:
+                if error.args[1:2] and error.args[1] in _NOT_SO:
+                    refused = error
+                    continue
+                raise
+            return stream, str(sounddevice.query_devices(stream.device)["name"]), note
+        assert refused is not None
+        raise refused
 
 
 def _start(stream: Any, direction: str, wanted: str) -> None:
@@ -211,7 +227,3 @@ def _close(stream: Any) -> None:
     closing = threading.Thread(target=stream.close, name="close", daemon=True)
     closing.start()
     closing.join(_CLOSE_S)
-
-
-def _name_of(stream: Any) -> str:
-    return str(sounddevice.query_devices(stream.device)["name"])

@@ -60,6 +60,10 @@ def _resampled(samples: "np.ndarray", rate: int, wanted: int) -> "np.ndarray":
 class FileSource:
     """Blocks by the loop's clock; silence before ``begin`` and after the end."""
 
+    xruns = 0
+    note = ""
+    has_noise = False
+
     def __init__(
         self,
         path: Path,

@@ -8,25 +8,31 @@ from actors.messages import (
     AudioLevel,
     AudioState,
     Follow,
-    Hush,
+    GetLevel,
     Message,
     RecordingStarted,
+    SessionState,
     SetMuted,
-    Spoken,
     StartRecording,
     StopRecording,
+    Woken,
 )
 from actors.messages.codec import CorruptMessage, decode, encode
-from actors.runtime.actor import Actor
+from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 
+from .desk import Desk
+from .devices import Direction
+from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
-from .playback import MAX_S, RATE, Playback
 from .recorder import Recorder
-from .source import DeviceError, Sink, Source, clock, open_sink, open_source
+from .source import DeviceError, Source, clock, open_processing
+from .switch import Switch
 from .tape import Tape, TapeError
+from .voice import Voice
+from .wake import waiting_for
 
 if TYPE_CHECKING:
     from .processing import Processing
@@ -38,11 +44,9 @@ before this process ends for want of them."""
 _LEVEL_S = 0.2
 _QUIET_S = 1.0
 """Without a block, until the health says so."""
-_DEAF_LEVELS = 10
-"""Meter readings in a row without a block: 2 s in which this loop ran, so that a machine that
+_STOPPED_LEVELS = 9
+"""Meter readings in a row without a block: 1.8 s in which this loop ran, so that a machine that
 slept is not taken for a microphone that is broken."""
-_VOICE_BYTES = 2 * round(MAX_S * RATE)
-"""Of one message: what can wait to be played."""
 
 
 def _boot() -> str:
@@ -58,23 +62,27 @@ class Audio(Actor):
     recording starts with the next block.
     """
 
+    subscribes = (SessionState,)
+
     async def on_start(self) -> None:
         """Open the tape and the devices; go on at once with a recording that was cut off."""
         audio = self.settings.audio
-        self._error = ""
-        self._levels = [SILENCE_DBFS, SILENCE_DBFS]
+        self._level = SILENCE_DBFS
         self._first_block: asyncio.Future[int] | None = None
         self._block_at = self.loop_time()
         self._blocks = 0
-        self._playback = Playback(RATE)
-        self._corrupt = CorruptFrames("audio lanes")
-        self._source: Source | None = None
-        self._sink: Sink | None = None
+        self._corrupt = CorruptFrames("mic lane")
+        state_dir = self.settings.terminal.state_dir
+        self._switch = Switch(Path(state_dir) if state_dir else None)
+        self._said: AudioState | None = None
         self._processing: Processing | None = None
         try:
             path = self.runtime_dir / "tape"
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
             self._recorder = Recorder(self._tape)
+            self._voice = Voice(audio, self.runtime_dir / "volume", self._publish)
+            self._desk = self._made_desk()
+            self._wake = waiting_for(self.settings.session, audio.sample_rate)
             self._open_devices()
         except TapeError as error:
             remedy = "make room, or set a smaller [audio] tape_seconds"
@@ -93,31 +101,36 @@ class Audio(Actor):
         """Monotonic seconds."""
         return asyncio.get_running_loop().time()
 
+    @property
+    def _source(self) -> Source | None:
+        return self._ends.source
+
     def _open_devices(self) -> None:
         audio = self.settings.audio
-        self._source = open_source(audio, self._on_block, self._lost)
-        self._sink = open_sink(audio, self._playback, self._on_played, self._lost)
-        if audio.echo_cancellation or audio.noise_suppression or audio.auto_gain:
-            self._processing = self._open_processing()
+        memory = self.runtime_dir / "microphones.json"
+        self._ends = Ends(
+            audio, memory, self._voice.mixer, self._on_block, self._on_played, self._lost
+        )
+        directions: tuple[Direction, ...] = ("input", "output")
+        for direction in filter(self._ends.can_be_better, directions):
+            self.spawn(self._until_better(direction), f"better {direction}")
+        self._processing = open_processing(audio)
 
-    def _open_processing(self) -> "Processing":
-        audio = self.settings.audio
-        try:
-            from .processing import Processing
-
-            return Processing(
-                audio.sample_rate,
-                echo_cancellation=audio.echo_cancellation,
-                noise_suppression=audio.noise_suppression,
-                auto_gain=audio.auto_gain,
-            )
-        except ImportError as cause:
-            raise DeviceError(
-                f"LiveKit's audio processing cannot be loaded: {cause}",
-                "set [audio] echo_cancellation, noise_suppression and auto_gain to false",
-            ) from cause
+    def _made_desk(self) -> Desk:
+        state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
+        return Desk(
+            self.settings.audio,
+            state_dir / "recordings",
+            lambda: self._ends,
+            self._voice,
+            self._recorder,
+            self.later,
+            self._publish,
+        )
 
     def _restore(self) -> None:
+        if self._switch.is_off:
+            self._recorder.mute(True, clock())
         self._recorder.restore(clock(), same_terminal=self.incarnation > 1)
         if self._source is not None and self._recorder.is_on:
             self._source.begin(self._recorder.spoken(clock()))
@@ -131,15 +144,25 @@ class Audio(Actor):
     def _on_block(self, pcm: bytes, given_at: float) -> None:
         self._block_at = self.loop_time()
         self._blocks += 1
+        self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
+        self._desk.heard(pcm)
         if not self._recorder.is_on:
+            self._listen(pcm, given_at)
             if self._processing is not None:
                 self._processing.pause()
+            self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+            self._desk.recorded(bytes(len(pcm)), bytes(len(pcm)))
             return
         assert self._source is not None
+        captured = pcm
         if self._processing is not None:
-            played_s = self._sink.latency_s if self._sink else 0.0
+            played_s = self._ends.sink.latency_s if self._ends.sink else 0.0
             pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
-        self._levels[0] = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+        self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
+        self._voice.near(self._level, self._block_at)
+        if self._recorder.is_silenced(given_at, self._source.latency_s):
+            captured = pcm = bytes(len(pcm))
+        self._desk.recorded(captured, pcm)
         resuming = self._recorder.resuming
         position = self._recorder.block(pcm, given_at, self._source.latency_s)
         if resuming:
@@ -148,8 +171,19 @@ class Audio(Actor):
             self._first_block.set_result(position)
         self._send_due()
 
+    def _listen(self, pcm: bytes, given_at: float) -> None:
+        """Without a conversation: for what begins one."""
+        if self._wake is None:
+            return
+        if self._recorder.muted:
+            self._wake.forget()
+        elif self._wake.block(pcm, given_at):
+            self._voice.cue("wake")
+            self.publish(Woken())
+
     def _on_played(self, pcm: bytes) -> None:
         """In the loudspeaker's thread."""
+        self._desk.played(pcm)
         if self._processing is not None:
             self._processing.played(pcm)
 
@@ -172,42 +206,46 @@ class Audio(Actor):
             self._send_due()
 
     def _on_speaker(self, _peer: bytes, frame: bytes) -> None:
-        try:
-            message = decode(frame).message
-        except CorruptMessage as corrupt:
-            self._corrupt.note(corrupt)
-            return
-        match message:
-            case Spoken(pcm=pcm, sample_rate=rate) if rate == RATE:
-                self._show_error("")
-                self._levels[1] = rms_dbfs(pcm[-_VOICE_BYTES:])
-                self._playback.write(pcm[-_VOICE_BYTES:])
-            case Spoken(sample_rate=rate):
-                self._show_error(f"the agent's voice comes at {rate} Hz instead of {RATE}")
-            case Hush():
-                self._playback.hush()
+        self._voice.on_frame(frame, self.loop_time())
 
     # -- orders ----------------------------------------------------------------------------------
 
-    async def on_message(self, message: Message, sender: str) -> Message | None:
+    async def on_message(self, message: Message, sender: str) -> Answer:
         """Orders of the session."""
         match message:
             case StartRecording():
                 return await self._start_recording(message)
             case StopRecording():
                 self._recorder.stop()
-                self._playback.hush()
+                if self._wake is not None:
+                    self._wake.rest(clock())
+                self._voice.playback.hush()
                 self._publish()
             case SetMuted(muted=muted):
-                self._recorder.mute(muted, clock())
-                self._publish()
+                self._mute(muted=muted)
+            case SessionState():
+                self._voice.session(message)
+            case GetLevel():
+                return AudioLevel(self._level, self._voice.level)
+            case _:
+                return self._desk.order(message)
         return None
+
+    def _mute(self, *, muted: bool) -> None:
+        if muted and not self._recorder.muted:
+            self._voice.cue("muted")
+        self._recorder.mute(muted, clock())
+        self._switch.set(off=muted)
+        self._publish()
 
     async def _start_recording(self, order: StartRecording) -> Message:
         if self._source is None:
             raise OrderFailed("no-microphone", "there is no microphone", "set [audio] input")
         try:
-            goes_on = self._recorder.start(order.conversation, clock(), resume=order.resume)
+            before = self._wake.take() if self._wake is not None and order.woken else ()
+            goes_on = self._recorder.start(
+                order.conversation, clock(), resume=order.resume, before=before
+            )
         except ValueError as impossible:
             raise OrderFailed("invalid", str(impossible)) from None
         if self._recorder.resuming or not goes_on:
@@ -224,6 +262,8 @@ class Audio(Actor):
             ) from None
         finally:
             self._first_block = None
+        if not goes_on:
+            self._voice.cue("listening")
         self._publish()
         return RecordingStarted(self._tape.header.start, self._tape.header.sample_rate)
 
@@ -237,38 +277,61 @@ class Audio(Actor):
     # -- what others see -------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        audio = self.settings.audio
-        self.publish_state(
-            AudioState(
-                recording=self._recorder.is_on,
-                muted=self._recorder.muted,
-                conversation=self._tape.header.conversation,
-                sample_rate=self._tape.header.sample_rate,
-                input=self._source.name if self._source else audio.input,
-                output=self._sink.name if self._sink else audio.output,
-                error=self._error,
-            )
-        )
+        self._said = self._state()
+        self.publish_state(self._said)
 
-    def _show_error(self, error: str) -> None:
-        if error != self._error:
-            self._error = error
-            self._publish()
+    def _state(self) -> AudioState:
+        input_xruns, output_xruns = self._ends.xruns
+        return AudioState(
+            recording=self._recorder.is_on,
+            muted=self._recorder.muted,
+            conversation=self._tape.header.conversation,
+            sample_rate=self._tape.header.sample_rate,
+            input=self._ends.input,
+            output=self._ends.output,
+            error="; ".join(filter(None, (self._ends.error, self._voice.error))),
+            deaf=self._ends.deaf or "",
+            notes=self._ends.notes,
+            input_xruns=input_xruns,
+            output_xruns=output_xruns,
+            underruns=self._voice.playback.underruns,
+            dropped=self._voice.playback.dropped,
+            volume=self._voice.volume,
+            listens=""
+            if self._wake is None or self._recorder.is_on or self._recorder.muted
+            else self.settings.session.start,
+            kept_in=self._desk.kept_in,
+        )
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
-        blocks, deaf = 0, 0
+        blocks, stopped = 0, 0
         while True:
             await asyncio.sleep(_LEVEL_S)
-            deaf = deaf + 1 if blocks == self._blocks else 0
+            stopped = stopped + 1 if blocks == self._blocks else 0
             blocks = self._blocks
-            if self._source is not None and deaf >= _DEAF_LEVELS:
-                raise RuntimeError(f"no samples from {self._source.name} for {_LEVEL_S * deaf:g} s")
-            if self._recorder.expire(clock()):
+            if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
+                silent_s = _LEVEL_S * stopped
+                raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            self._desk.look()
+            if reason := self._ends.look():
+                self._renew(reason)
+                return
+            if self._recorder.expire(clock()) or self._state() != self._said:
                 self._publish()
+            if self._wake is not None and self._wake.is_woken and not self._recorder.is_on:
+                self.publish(Woken())  # the session may just be coming back
             if self._recorder.is_on:
-                self.publish_level(AudioLevel(self._levels[0], self._levels[1]))
-                self._levels[1] = SILENCE_DBFS
+                self.publish_level(AudioLevel(self._level, self._voice.level))
+                self._voice.level = SILENCE_DBFS
+
+    async def _until_better(self, direction: Direction) -> None:
+        self._renew(await self._ends.better(direction))
+
+    def _renew(self, reason: str) -> None:
+        """A new process takes the best devices that there are then, and goes on with the tape."""
+        self.log.warning("sound is renewed", extra={"reason": reason})
+        self.end()
 
     def health(self) -> str:
         """Judged by the samples: they come as long as a device is open."""
@@ -279,9 +342,9 @@ class Audio(Actor):
 
     async def on_stop(self) -> None:
         """Give the devices back."""
-        for device in (self._source, self._sink):
-            if device is not None:
-                device.close()
+        if hasattr(self, "_ends"):
+            self._ends.close()
+            self._desk.close()
 
 
 async def _fail(reason: str) -> None:

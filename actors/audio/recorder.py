@@ -4,6 +4,7 @@ Times are seconds of :func:`.source.clock`, which goes on across processes.
 """
 
 import math
+from collections.abc import Sequence
 
 from .tape import SAMPLE, Tape
 
@@ -50,8 +51,16 @@ class Recorder:
         self._tape.stop()
         return True
 
-    def start(self, conversation: str, now: float, *, resume: bool) -> bool:
-        """Record. True: it goes on with what there is of this conversation; else it begins here.
+    def start(
+        self,
+        conversation: str,
+        now: float,
+        *,
+        resume: bool,
+        before: Sequence[tuple[bytes, float]] = (),
+    ) -> bool:
+        """Record. True: it goes on with what there is of this conversation; else it begins here, or
+        with the blocks that came just ``before``, each with when the device gave it.
 
         Raises ValueError for an impossible id.
         """
@@ -62,6 +71,10 @@ class Recorder:
         self._tape.begin(conversation, now)
         self._began_at = now
         self.resuming = False
+        for pcm, given_at in before:
+            if not self.is_silenced(given_at, len(pcm) / SAMPLE / self._rate):
+                self._tape.append(pcm, given_at)
+                self._began_at = given_at
         return False
 
     def interrupt(self) -> None:
@@ -80,6 +93,10 @@ class Recorder:
             self._unmuted_at = now
         self._tape.mute(muted)
 
+    def is_silenced(self, given_at: float, age_s: float) -> bool:
+        """A block that came then, and whose first sample was so old, was said while it was off."""
+        return self.muted or given_at - age_s < self._unmuted_at
+
     def spoken(self, now: float) -> int:
         """Samples since the conversation began, up to ``now``, with those that were missed."""
         header = self._tape.header
@@ -92,7 +109,7 @@ class Recorder:
         """
         if not self.is_on or given_at <= self._began_at:
             return None
-        if self.muted or given_at - age_s < self._unmuted_at:
+        if self.is_silenced(given_at, age_s):
             pcm = bytes(len(pcm))  # nothing that was said leaves this function
         if self.resuming:
             self.resuming = False

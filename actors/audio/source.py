@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from actors.settings.model import Audio
 
-from .playback import RATE, Playback
+from .mixer import Mixer
+from .playback import RATE
+
+if TYPE_CHECKING:
+    from .processing import Processing
 
 OnBlock = Callable[[bytes, float], None]
 """Called in the loop with each block, int16 mono at the terminal's rate, and when the device gave
@@ -26,7 +30,7 @@ def clock() -> float:
 
 
 _FILE = "file:"
-_NONE = "none"
+NONE = "none"
 
 
 class DeviceError(Exception):
@@ -49,6 +53,18 @@ class Source(Protocol):
     def latency_s(self) -> float:
         """How old the first sample of a block is when the block arrives, in seconds."""
 
+    @property
+    def xruns(self) -> int:
+        """Times that samples were lost because they were not fetched."""
+
+    @property
+    def note(self) -> str:
+        """What an operator should know about the choice of it; empty: nothing."""
+
+    @property
+    def has_noise(self) -> bool:
+        """It is never quite silent while it works."""
+
     def begin(self, spoken: int = 0) -> None:
         """A conversation begins, or began so many samples ago: whatever can start from its
         beginning does.
@@ -69,32 +85,61 @@ class Sink(Protocol):
     def latency_s(self) -> float:
         """Until what it has taken is heard, in seconds."""
 
+    @property
+    def xruns(self) -> int:
+        """Times that it has run out of samples."""
+
+    @property
+    def note(self) -> str:
+        """What an operator should know about the choice of it; empty: nothing."""
+
     def close(self) -> None:
         """Silence."""
 
 
-def open_source(audio: Audio, on_block: OnBlock, on_lost: OnLost) -> Source | None:
-    """The microphone of these settings; None for "none". Raises :class:`DeviceError`."""
-    if audio.input == _NONE:
+def open_source(wanted: str, audio: Audio, on_block: OnBlock, on_lost: OnLost) -> Source | None:
+    """The microphone of this name; None for "none". Raises :class:`DeviceError`."""
+    if wanted == NONE:
         return None
-    if audio.input.startswith(_FILE):
+    if wanted.startswith(_FILE):
         from .file import FileSource
 
-        path = Path(audio.input.removeprefix(_FILE)).expanduser()
+        path = Path(wanted.removeprefix(_FILE)).expanduser()
         return FileSource(
             path, audio.sample_rate, audio.block_ms, loop=audio.loop, on_block=on_block
         )
     from .device import Microphone
 
-    return Microphone(audio.input, audio.sample_rate, audio.block_ms, on_block, on_lost)
+    return Microphone(wanted, audio.sample_rate, audio.block_ms, on_block, on_lost)
 
 
 def open_sink(
-    audio: Audio, playback: Playback, on_played: OnPlayed, on_lost: OnLost
+    wanted: str, audio: Audio, mixer: Mixer, on_played: OnPlayed, on_lost: OnLost
 ) -> Sink | None:
-    """The loudspeaker of these settings; None for "none". Raises :class:`DeviceError`."""
-    if audio.output == _NONE:
+    """The loudspeaker of this name; None for "none". Raises :class:`DeviceError`."""
+    if wanted == NONE:
         return None
     from .device import Speaker
 
-    return Speaker(audio.output, RATE, audio.block_ms, playback, on_played, on_lost)
+    return Speaker(wanted, RATE, audio.block_ms, mixer, on_played, on_lost)
+
+
+def open_processing(audio: Audio) -> "Processing | None":
+    """Echo, noise and gain of these settings; None when all are off. Raises :class:`DeviceError`
+    where the native client cannot be loaded.
+    """
+    if not (audio.echo_cancellation or audio.noise_suppression or audio.auto_gain):
+        return None
+    try:
+        from .processing import Processing
+    except ImportError as cause:
+        raise DeviceError(
+            f"LiveKit's audio processing cannot be loaded: {cause}",
+            "set [audio] echo_cancellation, noise_suppression and auto_gain to false",
+        ) from cause
+    return Processing(
+        audio.sample_rate,
+        echo_cancellation=audio.echo_cancellation,
+        noise_suppression=audio.noise_suppression,
+        auto_gain=audio.auto_gain,
+    )

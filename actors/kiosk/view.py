@@ -67,7 +67,8 @@ class View:
                 self._session = session_shown(message)
                 return SessionChanged(self._session)
             case AudioState(recording=recording, muted=muted, error=error):
-                self._audio = AudioShown(recording, muted, error)
+                is_kept, listens = bool(message.kept_in), message.listens
+                self._audio = AudioShown(recording, muted, error, is_kept, listens)
                 return AudioChanged(self._audio)
             case AudioLevel(input_dbfs=heard, output_dbfs=played):
                 return Level(_dbfs(heard), _dbfs(played))

@@ -57,6 +57,10 @@ class AudioShown(msgspec.Struct, frozen=True):
     recording: bool
     muted: bool
     error: str
+    is_kept: bool = False
+    """What is said is being written to files, for support."""
+    listens: str = ""
+    """``voice`` or ``wake-word``: it waits for that to begin; empty: it does not listen."""
 
 
 class MessageShown(msgspec.Struct, frozen=True):

@@ -8,9 +8,11 @@ from .audio import (
     Hush,
     RecordingStarted,
     SetMuted,
+    SetVolume,
     Spoken,
     StartRecording,
     StopRecording,
+    Woken,
 )
 from .base import PROTOCOL_VERSION, Envelope, Header, Kind, Message
 from .conversation import (
@@ -22,6 +24,16 @@ from .conversation import (
     MessageKind,
     MessagePurged,
     StoreMessage,
+)
+from .devices import (
+    Devices,
+    GetLevel,
+    KeepSound,
+    ListDevices,
+    SoundDevice,
+    SoundKept,
+    SoundTried,
+    TrySound,
 )
 from .kiosk import KioskState
 from .lifecycle import (
@@ -115,6 +127,8 @@ CATALOGUE: tuple[type[Message], ...] = (
     # practice
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
+    # devices
+    ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
 )  # fmt: skip
 
 __all__ = [
@@ -134,6 +148,7 @@ __all__ = [
     "ConnectionState",
     "Custom",
     "DiscardBuffer",
+    "Devices",
     "DismissError",
     "Done",
     "EndSession",
@@ -141,6 +156,7 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
+    "GetLevel",
     "GetMessages",
     "GetStatus",
     "Header",
@@ -152,8 +168,10 @@ __all__ = [
     "Join",
     "JoinRoom",
     "Kind",
+    "KeepSound",
     "KioskState",
     "LeaveRoom",
+    "ListDevices",
     "ListHistory",
     "Message",
     "MessageChanged",
@@ -196,6 +214,10 @@ __all__ = [
     "SessionState",
     "SetEncryption",
     "SetMuted",
+    "SetVolume",
+    "SoundDevice",
+    "SoundKept",
+    "SoundTried",
     "Spoken",
     "StartFailed",
     "StartRecording",
@@ -209,6 +231,8 @@ __all__ = [
     "TokenOptions",
     "TokenResponse",
     "Track",
+    "TrySound",
     "UplinkState",
     "Welcome",
+    "Woken",
 ]

@@ -53,6 +53,10 @@ class Spoken(Message, tag="spoken", frozen=True):
 class Hush(Message, tag="hush", frozen=True):
     """Room to audio, on the speaker lane: throw away what is not yet played."""
 
+    interrupted: bool = False
+    """The agent has stopped speaking, whether at its end or because it was spoken to: only if
+    somebody speaks here, so that the end of a sentence is heard."""
+
 
 class StartRecording(Message, tag="start-recording", frozen=True):
     """Ask to audio: a conversation begins. Answered by :class:`RecordingStarted` once samples
@@ -64,6 +68,12 @@ class StartRecording(Message, tag="start-recording", frozen=True):
     resume: bool = False
     """Go on with a recording of the same conversation if the tape has one, keeping its served
     position; False: position 0 of the conversation is now."""
+    woken: bool = False
+    """It begins because of :class:`Woken`: with what was said since shortly before."""
+
+
+class Woken(Message, tag="woken", frozen=True):
+    """Fact of audio: a voice or the wake word was heard; said again until a conversation is on."""
 
 
 class RecordingStarted(Message, tag="recording-started", frozen=True):
@@ -84,6 +94,13 @@ class SetMuted(Message, tag="set-muted", frozen=True):
     muted: bool
 
 
+class SetVolume(Message, tag="set-volume", frozen=True):
+    """Ask to audio: how loud the agent is, now and in the processes after this one."""
+
+    percent: int
+    """0 to 100."""
+
+
 class AudioState(Message, tag="audio-state", frozen=True):
     """Snapshot of the audio process."""
 
@@ -98,6 +115,26 @@ class AudioState(Message, tag="audio-state", frozen=True):
     output: str
     error: str = ""
     """What is wrong with a device, if anything."""
+    deaf: str = ""
+    """The microphone gives ``silence`` (only zeros), is ``stuck`` (one value), ``clipping`` (all
+    the time at full scale) or has ``stopped``; empty: it hears."""
+    notes: str = ""
+    """What an operator should know of the choice of the devices."""
+    input_xruns: int = 0
+    """Times that samples of the microphone were lost in the device, in this process."""
+    output_xruns: int = 0
+    """Times that the loudspeaker's device ran out of samples."""
+    underruns: int = 0
+    """Times that the agent's voice ran dry within a phrase."""
+    dropped: int = 0
+    """Samples of the agent's voice that were thrown away because too many waited."""
+    volume: int = 100
+    """Percent."""
+    listens: str = ""
+    """There is no conversation, and it waits for ``voice`` or for ``wake-word``; empty: it does
+    not listen."""
+    kept_in: str = ""
+    """The sound is being written to files in this folder, for support; empty: it is not."""
 
 
 class AudioLevel(Message, tag="audio-level", frozen=True):

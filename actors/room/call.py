@@ -31,7 +31,7 @@ from .backend import (
     TextEnded,
 )
 from .microphone import Microphone
-from .roster import agent_of, voice_of
+from .roster import AGENT_STATE, agent_of, voice_of
 from .rpc import NO_RECIPIENT
 from .speaker import SpeakerLane
 from .text import TextFold
@@ -190,7 +190,9 @@ class Call:
 
     def _on_participants(self, event: ParticipantsChanged) -> None:
         participants = event.participants
-        if agent_of(participants) is not None:
+        agent = agent_of(participants)
+        self._speaker.state(agent.attributes.get(AGENT_STATE, "") if agent else "")
+        if agent is not None:
             self._agent_lost = False
         elif (before := agent_of(self._participants)) is not None:
             self._agent_lost = before.sid in event.lost

@@ -15,6 +15,7 @@ class SpeakerLane:
         self._send = send
         self._sequence = 0
         self._track = ""
+        self._state = ""
         self.dropped = 0
         """Frames that audio did not take."""
 
@@ -26,11 +27,17 @@ class SpeakerLane:
     def voice(self, track: str) -> None:
         """Sid of the track with the agent's voice; empty: there is none any more.
 
-        When the voice that spoke is gone, what it left unplayed is thrown away. A mere change of
-        the agent's state is no reason: it says ``listening`` also after a finished sentence,
-        whose last 100 to 200 ms are then still on their way here, and after an interruption it
-        has itself stopped sending.
+        When the voice that spoke is gone, what it left unplayed is thrown away.
         """
         if self._track and track != self._track:
             self._send(Hush())
         self._track = track
+
+    def state(self, state: str) -> None:
+        """The agent's own, empty: none. It says ``listening`` after an interruption, and also
+        after a finished sentence, whose last 100 to 200 ms are then still on their way here: audio
+        knows whether somebody has spoken.
+        """
+        if self._state == "speaking" and state != "speaking":
+            self._send(Hush(interrupted=True))
+        self._state = state

@@ -50,6 +50,8 @@ class Memory(msgspec.Struct, frozen=True):
     """Messages that history may not have, in order."""
     unfinished: tuple[Segment, ...] = ()
     """Transcripts in the making."""
+    began_at: float = 0.0
+    """CLOCK_BOOTTIME seconds at which the conversation began."""
     restored: Restored | None = None
     """The list is not the newest that history has, but this and what came since."""
     encrypted: bool = True

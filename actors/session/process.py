@@ -28,6 +28,7 @@ from actors.messages import (
     SetMuted,
     StartSession,
     TextStream,
+    Woken,
 )
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.dotted import load_object
@@ -38,6 +39,7 @@ from .boot import BootStart
 from .chat import Chat
 from .cipher import Cipher
 from .effects import ArmTimer, CancelTimer, Effect
+from .ending import NEVER, Ending, Limits
 from .keeper import Keeper
 from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
@@ -61,7 +63,7 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 class SessionActor(Actor):
     """The Agent API's session and agent for whoever asks."""
 
-    subscribes = (RoomState, AudioState, TextStream)
+    subscribes = (RoomState, AudioState, TextStream, Woken)
 
     async def on_start(self) -> None:
         """Find out where tokens come from, and go on with what a process before this one left."""
@@ -84,6 +86,9 @@ class SessionActor(Actor):
             standing=None if is_unknown else memory.standing,
         )
         self._standing = self._machine.standing
+        self._ending = Ending(Limits.of(session))
+        self._began_at = memory.began_at if self._machine.is_on else 0.0
+        self._end_timer: asyncio.TimerHandle | None = None
         self._agent_due_at = memory.agent_due_at
         identity = livekit.identity or _own_identity()
         self._own = memory.identity or identity
@@ -131,9 +136,10 @@ class SessionActor(Actor):
             case EndSession():
                 return self.later(self._end())
             case Say(text=text, id=id_):
+                self._ending.spoken(_boottime())
                 return self._chat.say(text, id_)
             case SetMuted():
-                return self.later(self.ask("audio", message))
+                return self.later(self._work.mute(message))
             case SetEncryption():
                 return self.later(self._encrypt(message))
             case DismissError():
@@ -149,6 +155,8 @@ class SessionActor(Actor):
                 self._room_changed(message)
             case AudioState():
                 self._audio_changed(message)
+            case Woken() if self.settings.session.start in ("voice", "wake-word"):
+                self._woken()
             case TextStream(topic=topic) if topic == TOPIC:
                 await self._chat.let_answer()
                 return self._fold(message)
@@ -175,17 +183,44 @@ class SessionActor(Actor):
             raise OrderFailed("invalid", "the terminal has a token source of its own")
         self._programs.add(program)
 
-    def _begin(self) -> None:
+    def _woken(self) -> None:
+        """Somebody has spoken to the terminal."""
+        if not self._machine.is_on:
+            self.log.info("woken")
+            self._begin(woken=True)
+
+    def _begin(self, *, woken: bool = False) -> None:
         self._record.close()
-        self._work.begin()
+        self._work.begin(woken=woken)
         self.do(self._machine.start(uuid.uuid4().hex))
 
     async def _end(self) -> Message | None:
+        self._end_now()
+        await self._work.done()
+        return None
+
+    def _end_now(self) -> None:
         self._boot.is_wanted = False
         self.do(self._machine.end())
         self.remember()  # also if none was on
-        await self._work.done()
-        return None
+
+    def _look_for_end(self) -> None:
+        """Whether the conversation is over by itself, and when to look again."""
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+        if not self._machine.is_on:
+            return
+        now = _boottime()
+        self._ending.began(self._machine.conversation, self._began_at or now, now)
+        self._began_at = 0.0
+        self._ending.agent(self._machine.agent, now)
+        reason, wait_s = self._ending.due(now)
+        if reason:
+            self.log.info("the conversation ends", extra={"reason": reason})
+            self._end_now()
+        elif wait_s < NEVER:
+            self._end_timer = self._loop.call_later(wait_s, self._look_for_end)
 
     def _room_changed(self, room: RoomState) -> None:
         was_on = self._machine.is_on
@@ -208,6 +243,8 @@ class SessionActor(Actor):
 
     def _fold(self, stream: TextStream) -> Answer:
         is_own = stream.participant == self._own
+        if is_own:
+            self._ending.spoken(_boottime())
         answer, is_news = self._record.fold(
             stream, is_own=is_own, has_interims=is_own or self._is_person(stream.participant)
         )
@@ -257,6 +294,8 @@ class SessionActor(Actor):
         if not hasattr(self, "_keeper"):
             return  # it could not start
         self._disarm()
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         self._boot.close()
         self._keeper.close()
 
@@ -285,6 +324,7 @@ class SessionActor(Actor):
         self._work.queue(effects)
         self._chat.moved()
         self._publish_soon()
+        self._look_for_end()
 
     def _arm(self, seconds: float) -> None:
         self._disarm()
@@ -321,6 +361,7 @@ class SessionActor(Actor):
             identity=self._own,
             agent_due_at=self._agent_due_at,
             boot_start=self._boot.is_wanted,
+            began_at=self._ending.began_at or self._began_at,
             sending=self._chat.sending,
             owed=self._record.owed,
             restored=self._record.restored,

@@ -13,6 +13,7 @@ from actors.messages import (
     LeaveRoom,
     Message,
     SetEncryption,
+    SetMuted,
     StartRecording,
     StopRecording,
 )
@@ -42,6 +43,8 @@ LEAVE_S = 8.0
 """Longer than the room gives the SDK."""
 RECORDER_S = 3.0
 ORDER_S = 5.0
+MUTE_S = 12.0
+"""Longer than audio waits between two tries to start; whoever mutes waits for 15 s."""
 ROOM_CLOSED_S = 30.0
 """An empty room is closed by LiveKit's server after its departure timeout, 20 s by default."""
 AGAIN_S = 0.05
@@ -76,12 +79,14 @@ class Work:
         self._is_back = {ROOM: asyncio.Event(), AUDIO: asyncio.Event()}
         self._down: set[str] = set()
         self._may_stay = False
+        self._woken = False
         self.refusal: OrderFailed | None = None
         """Why the recorder of this conversation could not be started."""
 
-    def begin(self) -> None:
-        """A new conversation."""
+    def begin(self, *, woken: bool = False) -> None:
+        """A new conversation. ``woken``: with what was said since shortly before audio said so."""
         self.refusal = None
+        self._woken = woken
         self._admission.begin()
 
     async def prepare(self) -> None:
@@ -146,6 +151,10 @@ class Work:
         if name in self._is_back:
             self._is_back[name].set()
 
+    async def mute(self, order: SetMuted) -> None:
+        """Pass it on, also if audio is just being restarted. Raises ``OrderFailed``."""
+        await self._insist(AUDIO, order, MUTE_S)
+
     # -- inside ----------------------------------------------------------------------------------
 
     async def _order(self, to: str, order: Message, timeout_s: float = ORDER_S) -> None:
@@ -160,7 +169,9 @@ class Work:
     async def _start_recorder(self, *, resume: bool) -> None:
         conversation = self._machine.conversation
         try:
-            await self._insist(AUDIO, StartRecording(conversation, resume), RECORDER_S)
+            order = StartRecording(conversation, resume, self._woken)
+            self._woken = False
+            await self._insist(AUDIO, order, RECORDER_S)
         except OrderFailed as failed:
             self.refusal = OrderFailed("media", failed.reason, failed.remedy)
             self._session.do(self._machine.recorder_failed(conversation, failed.reason))

@@ -38,7 +38,9 @@ def _describe(info: inspect.Type) -> str:
             return 'a text in "quotes"' + (" that is not empty" if info.min_length else "")
         case inspect.DictType() | inspect.StructType():
             return "a table"
-        case inspect.ListType(item_type=inspect.StrType() | inspect.Metadata()):
+        case inspect.ListType(item_type=texts) | inspect.VarTupleType(item_type=texts) if (
+            isinstance(texts, inspect.StrType | inspect.Metadata)
+        ):
             return 'an array of texts, ["like", "this"]'
     return "another type"
 

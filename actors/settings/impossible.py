@@ -54,7 +54,20 @@ def _receivers(settings: Settings) -> Iterator[Finding]:
 
 
 def _audio(settings: Settings) -> Iterator[Finding]:
+    session = settings.session
+    if session.start in ("voice", "wake-word"):
+        path = ("session", "start")
+        if settings.audio.input == "none" or settings.audio.input.startswith("file:"):
+            yield Finding(path, f"{session.start} needs a microphone", "set [audio] input")
+        if not session.pre_connect_audio:
+            yield Finding(
+                path, f"{session.start} needs pre_connect_audio", "what was said first is in it"
+            )
     if settings.audio.input == "file:":
         yield Finding(("audio", "input"), "names no file", 'write "file:PATH.wav"')
     if settings.audio.output.startswith("file:"):
         yield Finding(("audio", "output"), "the agent's voice goes to a device", 'or to "none"')
+    for place, name in enumerate(settings.audio.output_fallbacks):
+        if name.startswith("file:"):
+            at = ("audio", "output_fallbacks", place)
+            yield Finding(at, "the agent's voice goes to a device", 'or to "none"')

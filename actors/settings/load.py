@@ -53,14 +53,30 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         return str(directory / Path(path).expanduser()) if path else ""
 
     terminal, audio, history = settings.terminal, settings.audio, settings.history
-    if audio.input.startswith("file:"):
-        wav = absolute(audio.input.removeprefix("file:"))
-        audio = msgspec.structs.replace(audio, input=f"file:{os.path.normpath(wav)}")
+
+    def device(name: str) -> str:
+        if not name.startswith("file:"):
+            return name
+        return f"file:{os.path.normpath(absolute(name.removeprefix('file:')))}"
+
+    audio = msgspec.structs.replace(
+        audio,
+        input=device(audio.input),
+        input_fallbacks=tuple(map(device, audio.input_fallbacks)),
+        cue_wake=absolute(audio.cue_wake),
+        cue_listening=absolute(audio.cue_listening),
+        cue_muted=absolute(audio.cue_muted),
+        cue_error=absolute(audio.cue_error),
+        recordings=absolute(audio.recordings),
+    )
     terminal = msgspec.structs.replace(
         terminal,
         runtime_dir=absolute(terminal.runtime_dir),
         state_dir=absolute(terminal.state_dir),
     )
+    session = settings.session
+    if session.wake_word.endswith(".json"):
+        session = msgspec.structs.replace(session, wake_word=absolute(session.wake_word))
     history = msgspec.structs.replace(history, path=absolute(history.path))
     programs = {
         name: msgspec.structs.replace(
@@ -74,5 +90,10 @@ def _anchor(settings: Settings, directory: Path) -> Settings:
         for name, program in settings.programs.items()
     }
     return msgspec.structs.replace(
-        settings, terminal=terminal, audio=audio, history=history, programs=programs
+        settings,
+        terminal=terminal,
+        session=session,
+        audio=audio,
+        history=history,
+        programs=programs,
     )

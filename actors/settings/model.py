@@ -78,8 +78,19 @@ class LiveKit(Section, frozen=True):
 class Session(Section, frozen=True):
     """When and how a conversation begins."""
 
-    start: Literal["manual", "boot"] = "manual"
-    """manual: by command, page or API; boot: as soon as the terminal runs."""
+    start: Literal["manual", "boot", "voice", "wake-word"] = "manual"
+    """manual: by command, page or API; boot: as soon as the terminal runs; voice: when somebody
+    speaks (needs callpoint[voice]); wake-word: when somebody says the word (callpoint[wake-word]).
+    For the last two the microphone is listened to all the time, and the last 3 s are in memory, so
+    that the agent hears also what was said first."""
+    wake_word: Text = "okay_nabu"
+    """alexa, hey_jarvis, hey_mycroft, okay_nabu, or the path of a microWakeWord model's .json."""
+    end_after_silence: PositiveSeconds | Literal["off"] = "off"
+    """Seconds in which nobody has spoken or written, after which the conversation ends."""
+    end_when_agent_leaves: bool = False
+    """End the conversation when the agent has left it."""
+    end_after: PositiveSeconds | Literal["off"] = "off"
+    """Seconds after which a conversation ends, whatever is being said."""
     pre_connect_audio: bool = True
     """Record from the first moment and send the agent what was said before it came."""
     agent_connect_timeout: PositiveSeconds | Literal["off"] = 20.0
@@ -99,10 +110,32 @@ class Audio(Section, frozen=True):
     """Microphone and loudspeaker."""
 
     input: Text = "default"
-    """A PortAudio device by name or index, "default", "none", or "file:PATH.wav" (16 bits a
-    sample), played in real time as if spoken."""
+    """A PortAudio device by its name (a part of it is enough), its index, or the id of its
+    hardware, which stays the same after each plugging; "default", "none", or "file:PATH.wav" (16
+    bits a sample), played in real time as if spoken. callpoint devices lists names and ids."""
+    input_fallbacks: tuple[Text, ...] = ()
+    """Used instead, in this order, while input cannot be opened or is deaf. With "none" at the end
+    the terminal runs without a microphone rather than not at all."""
     output: Text = "default"
-    """A PortAudio device by name or index, "default", or "none"."""
+    """A device by name, index or id, "default", or "none"."""
+    output_fallbacks: tuple[Text, ...] = ()
+    """Used instead, in this order, while output cannot be opened."""
+    deaf_detection: bool = True
+    """A microphone that gives only zeros, one value, or nothing but full scale is said to be deaf
+    within 2 s, and its process is renewed; then a fallback takes its place until it is well."""
+    volume: Annotated[int, Meta(ge=0, le=100)] = 100
+    """Percent, of the agent's voice and of cues. callpoint volume comes first, until a reboot."""
+    cue_wake: str = ""
+    """WAV file that is played when a voice or the wake word was heard."""
+    cue_listening: str = ""
+    """WAV file that is played when a conversation begins: from now on every word is heard."""
+    cue_muted: str = ""
+    """WAV file that is played when the microphone is switched off."""
+    cue_error: str = ""
+    """WAV file that is played when the session or the agent has failed. The agent's voice is lower
+    while a cue sounds."""
+    recordings: str = ""
+    """Folder for what callpoint record writes. Empty: recordings in the state directory."""
     loop: bool = False
     """An input file is played again and again instead of once."""
     sample_rate: Literal[16000, 24000, 48000] = 48000

@@ -80,10 +80,17 @@ def _keys(found: Credentials) -> Iterator[Finding]:
 
 
 def _sound(settings: Settings) -> Iterator[Finding]:
-    path = ("audio", "input")
-    if not settings.audio.input.startswith("file:"):
-        return
-    file = Path(settings.audio.input.removeprefix("file:"))
+    audio = settings.audio
+    files = {"cue_listening": audio.cue_listening, "cue_muted": audio.cue_muted}
+    files |= {"cue_error": audio.cue_error, "cue_wake": audio.cue_wake}
+    if audio.input.startswith("file:"):
+        files["input"] = audio.input.removeprefix("file:")
+    for key, file in files.items():
+        if file:
+            yield from _wav(("audio", key), Path(file))
+
+
+def _wav(path: tuple[str, str], file: Path) -> Iterator[Finding]:
     try:
         with wave.open(str(file), "rb") as wav:
             if wav.getsampwidth() != 2:

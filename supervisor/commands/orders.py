@@ -6,13 +6,23 @@ from pathlib import Path
 
 import click
 
-from actors.messages import EndSession, Message, Said, Say, SetMuted, StartSession
+from actors.messages import (
+    EndSession,
+    KeepSound,
+    Message,
+    Said,
+    Say,
+    SetMuted,
+    SetVolume,
+    SoundKept,
+    StartSession,
+)
 from actors.runtime.client import Client
 
 from .failures import EXPLAINED, exit_codes
 from .options import with_runtime_dir
 
-SESSION = "session"
+SESSION, AUDIO = "session", "audio"
 
 _CODES = exit_codes(EXPLAINED)
 
@@ -54,6 +64,32 @@ def say(text: tuple[str, ...], runtime_dir: Path) -> None:
     said = asyncio.run(order(runtime_dir, SESSION, Say(words, str(uuid.uuid4()))))
     assert isinstance(said, Said)
     click.echo(said.message.id)
+
+
+@click.command(short_help="How loud the agent is.", epilog=_CODES)
+@click.argument("percent", type=click.IntRange(0, 100))
+@with_runtime_dir
+def volume(percent: int, runtime_dir: Path) -> None:
+    """Set how loud the agent is, from 0 to 100 PERCENT. It stays so until a reboot."""
+    asyncio.run(order(runtime_dir, AUDIO, SetVolume(percent)))
+
+
+@click.command(short_help="Write the sound to files, for support.", epilog=_CODES)
+@click.option(
+    "--seconds", type=click.FloatRange(1, 600), default=60.0, show_default=True, help="At most."
+)
+@click.option("--stop", is_flag=True, help="End the recording that is under way.")
+@with_runtime_dir
+def record(seconds: float, stop: bool, runtime_dir: Path) -> None:
+    """Write what is captured, what becomes of it and what is played to WAV files, print their
+    names, and go on in the background until the time is over.
+
+    Only conversations are written, and nothing that is said while the microphone is off. Page and
+    status say that it is done. The files stay until somebody removes them.
+    """
+    kept = asyncio.run(order(runtime_dir, AUDIO, KeepSound(0.0 if stop else seconds)))
+    assert isinstance(kept, SoundKept)
+    click.echo("\n".join(kept.files) or "Nothing was being recorded.")
 
 
 @click.command(short_help="Switch the microphone off.", epilog=_CODES)

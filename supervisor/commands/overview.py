@@ -201,4 +201,12 @@ def _audio_words(audio: AudioState | None) -> str:
         return UNKNOWN
     words = "muted" if audio.muted else "recording" if audio.recording else "off"
     words += f", from {audio.input} to {audio.output}"
-    return words + (f", error: {audio.error}" if audio.error else "")
+    words += f", error: {audio.error}" if audio.error else ""
+    lost = {
+        "lost by the microphone": audio.input_xruns,
+        "by the loudspeaker": audio.output_xruns,
+        "voice too late": audio.underruns,
+    }
+    kept = f"written to files in {audio.kept_in}" if audio.kept_in else ""
+    counted = ", ".join(f"{what} {times}x" for what, times in lost.items() if times)
+    return words + "".join(f"; {more}" for more in (kept, audio.notes, counted) if more)

@@ -25,13 +25,18 @@ LATENCY_MS = 20
 """Asked of PulseAudio by our clients; without, it buffers two seconds."""
 NULL_SINK = f"norewinds=1 rate={RATE} channels=1 format=s16le"
 """Where a null sink may rewind, its monitor is up to two seconds late."""
+HUM_DB = -60
+"""Of full scale: a microphone that works is never quite silent, and is taken for deaf if it is."""
 STARTUP = f"""\
 load-module module-native-protocol-unix auth-anonymous=1 socket={{socket}}
 load-module module-null-sink sink_name=microphone {NULL_SINK}
 load-module module-null-sink sink_name=speaker {NULL_SINK}
 set-default-sink speaker
 set-default-source microphone.monitor
+load-module module-sine sink=microphone frequency=50
+set-sink-input-volume 0 {round(65536 * 10 ** (HUM_DB / 60))}
 """
+"""A stream that nobody has placed would move to a new default: the hum comes last."""
 ALSA = """\
 pcm.!default { type pulse server "SOCKET" }
 ctl.!default { type pulse server "SOCKET" }
@@ -137,6 +142,39 @@ class PulseAudio:
         ends = ["source=speaker.monitor", "sink=microphone", f"latency_msec={latency_ms}"]
         self._run("pactl", "load-module", "module-loopback", *ends)
 
+    def switch_off(self, off: bool) -> None:
+        """The microphone's own switch: off, it gives only zeros.
+
+        Raises:
+            CalledProcessError: PulseAudio refuses.
+
+        """
+        self._run("pactl", "set-source-mute", "microphone.monitor", str(int(off)))
+
+    def suspend(self, suspended: bool) -> None:
+        """The microphone gives no samples any more, and no error.
+
+        Raises:
+            CalledProcessError: PulseAudio refuses.
+
+        """
+        self._run("pactl", "suspend-sink", "microphone", str(int(suspended)))
+
+    def add_microphone(self, name: str) -> None:
+        """Another one, which becomes the default.
+
+        Raises:
+            CalledProcessError: PulseAudio refuses.
+
+        """
+        self._run(
+            "pactl", "load-module", "module-null-sink", f"sink_name={name}", *NULL_SINK.split()
+        )
+        self._run("pactl", "load-module", "module-sine", f"sink={name}", "frequency=50")
+        hum = self._ask("pactl", "list", "short", "sink-inputs").splitlines()[-1].split()[0]
+        self._run("pactl", "set-sink-input-volume", hum, f"{HUM_DB}dB")
+        self._run("pactl", "set-default-source", f"{name}.monitor")
+
     def speak(self, wav: Path) -> None:
         """Play a WAV file into the microphone, and return when it is over.
 
@@ -146,15 +184,16 @@ class PulseAudio:
         """
         self._run("paplay", "--device=microphone", str(wav))
 
-    def speak_pcm(self, pcm: Pcm, rate: int) -> None:
-        """Play int16 samples, shape (samples,), into the microphone; returns when it is over.
+    def speak_pcm(self, pcm: Pcm, rate: int, microphone: str = "microphone") -> None:
+        """Play int16 samples, shape (samples,), into a microphone; returns when it is over.
 
         Raises:
             CalledProcessError: it could not be played.
 
         """
         form = ["--raw", "--format=s16le", "--channels=1", f"--rate={rate}"]
-        self._run("paplay", "--device=microphone", *form, "/dev/stdin", given=pcm.tobytes())
+        device = f"--device={microphone}"
+        self._run("paplay", device, *form, "/dev/stdin", given=pcm.tobytes())
 
     def record_speaker(self) -> "Recording":
         """What is played to the speaker; to be used with `with`."""
@@ -174,6 +213,11 @@ class PulseAudio:
             input=given,
             stdout=subprocess.DEVNULL,
         )
+
+    def _ask(self, *command: str) -> str:
+        environment = self._client_environment()
+        asked = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+        return asked.stdout
 
     def _client_environment(self) -> dict[str, str]:
         return os.environ | self.environment

@@ -16,8 +16,10 @@ from actors.messages import (
     Done,
     Follow,
     Hush,
+    KeepSound,
     Message,
     SetMuted,
+    SoundKept,
     Spoken,
     StartRecording,
     Stop,
@@ -430,5 +432,48 @@ def test_an_unreadable_microphone_does_not_make_a_conversation_that_was_cut_off_
             await bench.room.receive(bench.room.end + RATE // 2)
             assert len(bench.room.gaps) == 1
             assert (await bench.state()).recording
+
+    run(scenario())
+
+
+# -- recordings for support ------------------------------------------------------------------------
+
+
+def track(path: str) -> NDArray[np.int16]:
+    with wave.open(path) as wav:
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+
+
+def test_what_is_written_for_support_is_the_conversation_and_not_what_is_said_muted(
+    runtime_dir: Path, speech: Path
+) -> None:
+    async def scenario() -> None:
+        async with bench_with(runtime_dir, input=f"file:{speech}") as bench:
+            await bench.start()
+            kept = await bench.order(KeepSound(20.0))
+            assert isinstance(kept, SoundKept)
+            assert (await bench.until_state(lambda state: state.kept_in != "")).kept_in == str(
+                runtime_dir / "recordings"
+            )
+            with pytest.raises(OrderFailed):
+                await bench.order(KeepSound(20.0))
+            await bench.record()
+            bench.room.follow()
+            await bench.room.receive(bench.room.end + RATE // 2)
+            await bench.order(SetMuted(True))
+            muted_at = bench.tape.end
+            await bench.room.receive(muted_at + RATE // 2)
+            assert await bench.order(KeepSound(0.0)) == kept
+            assert bench.states[-1].kept_in == "" or await bench.until_state(
+                lambda state: state.kept_in == ""
+            )
+            captured, processed = map(track, kept.files)
+            positions, pcm = bench.room.samples()
+            said = pcm[positions < muted_at]
+            begin = np.flatnonzero(captured)[0]
+            assert np.array_equal(captured[begin : begin + len(said)], said)
+            assert not captured[begin + len(said) :].any(), "it was muted"
+            assert np.array_equal(captured, processed), "nothing is switched on"
+            assert await bench.order(KeepSound(0.0)) == SoundKept(())
 
     run(scenario())

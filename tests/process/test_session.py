@@ -27,8 +27,9 @@ from actors.messages import (
     StartRecording,
     StartSession,
     StopRecording,
+    Woken,
 )
-from tests.session_bench import Bench, failure_of, texts_of, token_endpoint
+from tests.session_bench import SESSION, Bench, failure_of, texts_of, token_endpoint
 
 pytestmark = pytest.mark.process
 
@@ -162,6 +163,78 @@ def test_muting_is_passed_on_to_audio(runtime_dir: Path) -> None:
         async with Bench(runtime_dir) as bench:
             assert await bench.ask(SetMuted(True)) == Done()
             assert (await bench.audio.next(SetMuted)).message == SetMuted(True)
+
+    asyncio.run(scenario())
+
+
+def test_muting_waits_for_an_audio_process_that_is_being_restarted(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, audio_is_there=False) as bench:
+            muting = bench.asking(SetMuted(True))
+            done, _ = await asyncio.wait({muting}, timeout=0.3)
+            assert not done, muting
+            async with bench.audio:
+                assert (await bench.audio.next(SetMuted)).message == SetMuted(True)
+                assert await muting == Done()
+
+    asyncio.run(scenario())
+
+
+# -- by itself -------------------------------------------------------------------------------------
+
+
+def test_a_voice_begins_a_conversation_with_what_was_said_first(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, session={"start": "voice"}) as bench:
+            bench.audio.post.publish(Woken())
+            started = (await bench.audio.next(StartRecording)).message
+            assert isinstance(started, StartRecording)
+            assert started.woken
+            await bench.state(lambda state: state.connection_state == "connected")
+            bench.audio.post.publish(Woken())  # said again, until it was heard
+            await bench.ask(EndSession())
+            assert bench.audio.count(StartRecording) == 1
+            await bench.ask(StartSession())
+            started = (await bench.audio.next(StartRecording)).message
+            assert isinstance(started, StartRecording)
+            assert not started.woken, "begun by hand"
+
+    asyncio.run(scenario())
+
+
+def test_a_voice_begins_nothing_where_that_is_not_wanted(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            bench.audio.post.publish(Woken())
+            await bench.ask(DismissError())
+            assert bench.audio.count(StartRecording) == 0
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_leaves_ends_the_conversation_if_that_is_wanted(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, session={"end_when_agent_leaves": True}) as bench:
+            await bench.talk()
+            bench.room.empty()
+            await bench.room.next(LeaveRoom)
+            await bench.state(lambda state: not state.is_connected)
+            assert bench.audio.recording == ""
+
+    asyncio.run(scenario())
+
+
+def test_a_conversation_lasts_as_long_as_it_may_also_over_a_restart(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, session={"end_after": 2.0}) as bench:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await bench.talk()
+            await asyncio.sleep(1.0)
+            await bench.children.kill("session")
+            await bench.children.start("session", SESSION)
+            await bench.room.next(LeaveRoom)
+            assert 1.9 < loop.time() - began < 2.9, "counted anew"
 
     asyncio.run(scenario())
 

@@ -1,11 +1,14 @@
 """A whole terminal in the practice room: every child killed, bad input of every kind."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from actors.audio.header import SLOTS
 from supervisor import exits
 from supervisor.commands.failures import ORDER_FAILED
 from supervisor.drill.launched import LaunchFailed
@@ -64,6 +67,42 @@ def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
     assert list(practising.runtime_dir.glob("*.sock")) == []
     assert _shared_memory() <= shared
+
+
+# -- the microphone off ----------------------------------------------------------------------------
+
+
+def _words_on_tape(practising: SpeakingTerminal) -> int:
+    """Samples that are not silent."""
+    content = (practising.runtime_dir / "tape").read_bytes()[SLOTS:]
+    return int(np.count_nonzero(np.frombuffer(content, "<i2")))
+
+
+def test_muted_nothing_is_recorded_whoever_dies_and_also_after_a_reboot(
+    terminal: Callable[[Path], SpeakingTerminal],
+) -> None:
+    practising = terminal(ROOT / "configs" / "test.toml")
+    practising.kill_actor("audio")
+    practising.callpoint("mute")  # an order waits for what is just coming back
+    said, words = practising.heard.blocks, _words_on_tape(practising)
+    assert words, "it had heard something before"
+    for name in ("audio", "room", "session", "router", "kiosk"):
+        assert practising.hurt("kill", name).recovery_s
+        assert practising.wait_until(lambda status: status["audio"])["muted"]
+    practising.speak_for(0.5)
+    assert _words_on_tape(practising) <= words
+    assert len(practising.heard.blocks) <= len(said) + 3, "what was on its way"
+    assert practising.stop() == exits.ASKED
+    shutil.rmtree(practising.runtime_dir)
+    practising.start()
+    practising.callpoint("start")
+    assert practising.wait_until(lambda status: status["audio"])["muted"]
+    assert practising.wait_until(lambda status: status["audio"])["recording"]
+    practising.speak_for(0.5)
+    assert not _words_on_tape(practising)
+    practising.callpoint("unmute")
+    practising.wait_until(lambda _: _words_on_tape(practising) > 0)
+    assert not practising.status()["audio"]["muted"]
 
 
 # -- bad input -------------------------------------------------------------------------------------

@@ -110,6 +110,21 @@ def test_each_state_has_its_word(state: SessionState, expected: str) -> None:
     assert face(state) == expected
 
 
+def test_a_page_is_told_that_what_is_said_is_being_kept(view: View) -> None:
+    audio = AudioState(True, False, "c1", 48_000, "default", "none", kept_in="/var/lib/x")
+    changed = view.apply(audio)
+    assert isinstance(changed, AudioChanged)
+    assert changed.audio.is_kept
+    assert "/var/lib" not in repr(changed)
+
+
+def test_a_page_is_told_that_the_microphone_is_listened_to(view: View) -> None:
+    audio = AudioState(False, False, "", 48_000, "default", "none", listens="voice")
+    changed = view.apply(audio)
+    assert isinstance(changed, AudioChanged)
+    assert changed.audio.listens == "voice"
+
+
 @pytest.mark.parametrize(
     ("dbfs", "shown"),
     [(-23.456, -23.5), (3.0, 0.0), (-200.0, -120.0), (math.nan, -120.0), (math.inf, -120.0)],

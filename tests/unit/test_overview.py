@@ -120,3 +120,11 @@ def test_a_cell_cannot_break_the_table() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_what_the_devices_have_lost_and_why_this_one_is_used_is_told() -> None:
+    audio = AudioState(
+        True, False, "c1", 48000, "board", "none", notes="usb is deaf; board is used", input_xruns=3
+    )
+    text = as_text(compose(STATUS, [audio]), Path("/run/x"))
+    assert "from board to none; usb is deaf; board is used; lost by the microphone 3x" in text

@@ -241,6 +241,14 @@ def test_a_voice_that_is_gone_is_hushed_once() -> None:
     assert said == [Hush(), Hush()]
 
 
+def test_an_agent_that_stops_speaking_may_have_been_interrupted() -> None:
+    said: list[Message] = []
+    lane = SpeakerLane(lambda message: said.append(message) is None)
+    for state in ("", "listening", "speaking", "speaking", "listening", "thinking", "speaking", ""):
+        lane.state(state)
+    assert said == [Hush(interrupted=True), Hush(interrupted=True)]
+
+
 # -- what the client says --------------------------------------------------------------------------
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.messages import Done, JoinRoom, Message, TokenOptions, TokenResponse
+from actors.session.admission import Admission
 from actors.session.cipher import Cipher
 from actors.session.effects import Effect, Join, Stay
 from actors.session.machine import Machine
@@ -26,7 +27,8 @@ class Scripted:
         self.machine.start("c1")
         self.asked: list[Message] = []
         self.tasks: set[asyncio.Task[None]] = set()
-        self.work = Work(self, self.machine, self, "terminal", Cipher(has_key=False, enabled=False))
+        cipher = Cipher(has_key=False, enabled=False)
+        self.work = Work(self, self.machine, Admission(self.settings, self, "terminal", cipher))
 
     async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
         self.asked.append(message)

@@ -77,7 +77,8 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_the_nearest_right_
         '2: audio.inptu: no such key; did you mean "input"?',
         "3: audio.sample_rate: must be 16000, 24000 or 48000, not 44100",
         '4: sesion: no such section; did you mean "session"?',
-        '7: session.start: must be "manual" or "boot", not "bot"; did you mean "boot"?',
+        '7: session.start: must be "manual", "boot", "voice" or "wake-word", not "bot";'
+        ' did you mean "boot"?',
         '8: session.agent_connect_timeout: must be a number above 0 or "off", not -1',
         "10: kiosk.enabled: must be true or false, not 1",
         "11: kiosk.port: must be a whole number from 0 to 65535, not 70000",

@@ -1,7 +1,7 @@
 // The orb, its words, and what hangs on the state of the session: which controls can be used.
 
 import { isMuted, loudness } from "./model.js";
-import { downFor, errorFor, hintFor, hintForLine, wordFor } from "./words.js";
+import { downFor, errorFor, hintFor, hintForLine, keptFor, wordFor } from "./words.js";
 
 const FADE_MS = 1000; // without a new level for so long, the meter falls to nothing
 const PATIENCE_MS = 1500; // a restart is mostly over before anyone need read of it
@@ -39,7 +39,7 @@ export function paintStage(model, { open, lost, refusal }, isBusy) {
   data.live = connected;
   put(terminal, model.terminal || "callpoint");
   put(word, wordFor(face));
-  put(hint, session && !lost ? hintFor(session, muted) : hintForLine(lost));
+  put(hint, session && !lost ? hintFor(session, muted, model.audio?.listens) : hintForLine(lost));
 
   // An order under way takes no focus away, as disabling the button would.
   mute.disabled = !usable;
@@ -57,7 +57,7 @@ export function paintStage(model, { open, lost, refusal }, isBusy) {
 }
 
 function paintTrouble(model) {
-  const said = ours || model.audio?.error || downShown;
+  const said = ours || model.audio?.error || downShown || keptFor(model.audio);
   put(trouble, said);
   banner.hidden = said === "";
   dismiss.hidden = ours === "";

@@ -12,6 +12,12 @@ const HINTS = {
   reconnecting: "The connection was lost; it is coming back by itself.",
 };
 
+// A microphone that is listened to without a conversation is said to be.
+const LISTENS = {
+  voice: "Speak, and the agent is called.\nUntil then the last 3 seconds are in memory, no more.",
+  "wake-word": "Say the wake word, and speak.\nUntil then the last 3 seconds are in memory, no more.",
+};
+
 const FAILURES = {
   timeout: "No agent has come so far.",
   left: "The agent has left. End, and start again.",
@@ -42,10 +48,16 @@ export function errorFor(session) {
 }
 
 /** A sentence on what that means. */
-export function hintFor(session, muted) {
+export function hintFor(session, muted, listens) {
   if (session.face === "failed") return FAILURES[session.agent_error] ?? "The agent has failed.";
   if (muted && session.is_connected) return "The microphone is muted: the agent cannot hear you.";
+  if (session.face === "disconnected" && LISTENS[listens]) return LISTENS[listens];
   return HINTS[session.face] ?? "";
+}
+
+/** What to say while the sound is written to files; empty: it is not. */
+export function keptFor(audio) {
+  return audio?.is_kept ? "For support, what is said is being recorded." : "";
 }
 
 /** What to say of actors that are being restarted. */

@@ -1,0 +1,106 @@
+"""What is done about a microphone that is deaf. Pure; what it knows outlives the process.
+
+First the process is renewed, because what hangs in a driver or in PortAudio goes with it. Is it
+deaf again, the next device of the config takes its place. Is there none, it is renewed ever more
+rarely: it may well be muted at its own switch, and the loudspeaker beside it works.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+AGAIN_S = 60.0
+"""Until the second renewal that nothing else can take the place of; doubled each time."""
+AGAIN_MAX_S = 3600.0
+FORGET_S = 2 * AGAIN_MAX_S
+"""After so long without a renewal, what happened before counts no longer."""
+TRY_S = 2.0
+"""Until a device that is not used is tried; doubled each time."""
+TRY_MAX_S = 60.0
+
+
+class Case(msgspec.Struct, frozen=True):
+    """Of one device, under the name that the config gives it."""
+
+    renewals: int = 0
+    renewed_at: float = 0.0
+    """Seconds of :func:`.source.clock`."""
+    left: bool = False
+    """Deaf also in a new process: it is used only when there is nothing else."""
+    lefts: int = 0
+    """Times it was left, so that one that comes and goes is tried ever more rarely."""
+    gated: bool = False
+    """It has given zeros and come back by itself."""
+
+
+class Cures:
+    """Of the devices in ``wanted``, the preferred one first."""
+
+    def __init__(self, wanted: Sequence[str], cases: dict[str, Case], now: float) -> None:
+        self._wanted = tuple(dict.fromkeys(wanted))
+        self.cases = {
+            name: case
+            for name, case in cases.items()
+            if name in self._wanted
+            and case.renewed_at <= now  # else it is of another start of the machine
+            and (case.left or now - case.renewed_at < FORGET_S)
+        }
+
+    def case(self, name: str) -> Case:
+        """What is known of it."""
+        return self.cases.get(name, Case())
+
+    def order(self) -> tuple[str, ...]:
+        """In which the devices are to be opened."""
+        return tuple(sorted(self._wanted, key=lambda name: self.case(name).left))
+
+    def better(self, used: str) -> tuple[str, ...]:
+        """Those that would be preferred to the one in use, if they were well."""
+        return self._wanted[: self._wanted.index(used)]
+
+    def deaf(self, name: str, now: float) -> bool:
+        """The one in use is deaf; whether the process is to be renewed now."""
+        case = self.case(name)
+        others = any(not self.case(each).left for each in self._wanted if each != name)
+        if case.renewals and others and not case.left:
+            self.cases[name] = msgspec.structs.replace(case, left=True, lefts=case.lefts + 1)
+            return True
+        wait = AGAIN_S * 2.0 ** min(case.renewals - 1, 16) if case.renewals else 0.0
+        if now - case.renewed_at < min(wait, AGAIN_MAX_S):
+            return False
+        self.cases[name] = msgspec.structs.replace(case, renewals=case.renewals + 1, renewed_at=now)
+        return True
+
+    def came_back(self, name: str, now: float) -> None:
+        """It was deaf and hears again, and nobody has done anything."""
+        case = self.case(name)
+        self.cases[name] = msgspec.structs.replace(
+            case, gated=True, renewed_at=case.renewed_at or now
+        )
+
+    def well(self, name: str) -> None:
+        """It was tried, and hears."""
+        if name in self.cases:
+            self.cases[name] = msgspec.structs.replace(self.cases[name], left=False)
+
+    def try_after_s(self, name: str, tries: int) -> float:
+        """How long to wait before it is tried, after so many tries of this process."""
+        doubled = min(tries + max(0, self.case(name).lefts - 1), 16)
+        return min(TRY_S * 2.0**doubled, TRY_MAX_S)
+
+
+def read(path: Path) -> dict[str, Case]:
+    """What an earlier process has written; nothing if it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Case])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def write(path: Path, cases: dict[str, Case]) -> None:
+    """For the next process, whole or not at all. Raises OSError."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(msgspec.json.encode(cases))
+    new.chmod(0o600)
+    new.replace(path)

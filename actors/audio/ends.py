@@ -1,0 +1,227 @@
+"""Both ends of the sound: the devices in use, what is wrong with them, and when to change them.
+
+PortAudio's list of devices is frozen in a process, and what hangs in a driver stays there: so a
+change is always a new process, which opens the best device that there is.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from actors.messages import SoundDevice
+from actors.settings.model import Audio
+
+from .cure import Cures, read, write
+from .deaf import WORDS, Deafness, Ear
+from .devices import Direction
+from .mixer import Mixer
+from .playback import RATE
+from .probe import attempt, devices
+from .source import (
+    DeviceError,
+    OnBlock,
+    OnLost,
+    OnPlayed,
+    Sink,
+    Source,
+    clock,
+    open_sink,
+    open_source,
+)
+from .trials import until_better
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One end."""
+
+    wanted: str
+    """The name in the config under which it was opened."""
+    note: str
+    """What an operator should know; empty: nothing."""
+
+
+class Ends:
+    """``memory``: a file in which what is known of deaf microphones outlives this process."""
+
+    def __init__(
+        self,
+        audio: Audio,
+        memory: Path,
+        mixer: Mixer,
+        on_block: OnBlock,
+        on_played: OnPlayed,
+        on_lost: OnLost,
+    ) -> None:
+        """Open the best that there is. Raises :class:`.source.DeviceError` of the preferred one
+        when none can be opened.
+        """
+        self._audio = audio
+        self._memory = memory
+        self._inputs = Cures((audio.input, *audio.input_fallbacks), read(memory), clock())
+        self._outputs = Cures((audio.output, *audio.output_fallbacks), {}, clock())
+        self._ear = Ear()
+        self._was_deaf = self._is_stopped = False
+        self.source: Source | None
+        self.sink: Sink | None
+        self.source, self._input = _first(
+            self._inputs.order(),
+            lambda name: open_source(name, audio, on_block, on_lost),
+        )
+        try:
+            self.sink, self._output = _first(
+                self._outputs.order(),
+                lambda name: open_sink(name, audio, mixer, on_played, on_lost),
+            )
+        except DeviceError:
+            self.close()
+            raise
+        self._ear.gated = self._inputs.case(self._input.wanted).gated
+        self._watched = audio.deaf_detection and self.source is not None and self.source.has_noise
+
+    @property
+    def input(self) -> str:
+        """Name of the microphone in use."""
+        return self.source.name if self.source else self._input.wanted
+
+    @property
+    def output(self) -> str:
+        """Name of the loudspeaker in use."""
+        return self.sink.name if self.sink else self._output.wanted
+
+    @property
+    def deaf(self) -> Deafness | None:
+        """What is wrong with the microphone in use; None: it hears."""
+        if self._is_stopped:
+            return "stopped"
+        return self._ear.deaf if self._watched else None
+
+    @property
+    def error(self) -> str:
+        """The same as a sentence; empty: it hears."""
+        return f"{self.input} {WORDS[self.deaf]}" if self.deaf else ""
+
+    @property
+    def notes(self) -> str:
+        """What an operator should know of the choice."""
+        return "; ".join(filter(None, (self._left_words(), self._input.note, self._output.note)))
+
+    @property
+    def xruns(self) -> tuple[int, int]:
+        """Of the microphone and the loudspeaker."""
+        return (
+            self.source.xruns if self.source else 0,
+            self.sink.xruns if self.sink else 0,
+        )
+
+    def heard(self, pcm: bytes, seconds: float) -> None:
+        """A block of the microphone, as it came."""
+        self._is_stopped = False
+        if self._watched:
+            self._ear.block(pcm, seconds)
+
+    def stopped(self) -> bool:
+        """No block comes any more; whether a new process is to be tried at once."""
+        self._is_stopped = True
+        return self._deaf(clock())
+
+    def look(self) -> str:
+        """Called now and then: why the process is to be renewed now; empty: it goes on."""
+        was, self._was_deaf = self._was_deaf, self.deaf is not None
+        if self.deaf is None:
+            if was and self._ear.hears:
+                self._inputs.came_back(self._input.wanted, clock())
+                self._ear.gated = True
+                self._remember()
+            return ""
+        return self.error if self._deaf(clock()) else ""
+
+    async def better(self, direction: Direction) -> str:
+        """Waits until a device that is preferred to the one in use is well, and says so. Never
+        returns when there is none.
+        """
+        cures = self._inputs if direction == "input" else self._outputs
+        used = self._input if direction == "input" else self._output
+        rate = self._audio.sample_rate if direction == "input" else RATE
+
+        async def tried(name: str) -> str:
+            return await attempt(direction, name, rate, self._audio.block_ms)
+
+        names = cures.better(used.wanted)
+        name = await until_better(names, tried, lambda tries: cures.try_after_s(names[0], tries))
+        cures.well(name)
+        self._remember()
+        return f"{name} can be used again instead of {used.wanted}"
+
+    def can_be_better(self, direction: Direction) -> bool:
+        """Another device would be preferred to the one in use."""
+        if direction == "input":
+            return bool(self._inputs.better(self._input.wanted))
+        return bool(self._outputs.better(self._output.wanted))
+
+    async def devices(self) -> tuple[SoundDevice, ...]:
+        """All that there are now, in an order that does not change, with what they are used for.
+        One that we hold and nobody else can look at is told from our own list.
+
+        Raises :class:`.source.DeviceError`.
+        """
+        used: dict[str, list[str]] = {}
+        for end, opened in (("input", self.source), ("output", self.sink)):
+            if opened is not None:
+                used.setdefault(opened.name, []).append(end)
+        return tuple(
+            SoundDevice(
+                device.index,
+                device.name,
+                device.id,
+                device.inputs,
+                device.outputs,
+                device.sample_rate,
+                device.is_default,
+                ", ".join(used.get(device.name, ())),
+            )
+            for device in await devices()
+        )
+
+    def close(self) -> None:
+        """Give the devices back."""
+        for end in (self.source, getattr(self, "sink", None)):
+            if end is not None:
+                end.close()
+
+    def _deaf(self, now: float) -> bool:
+        renew = self._inputs.deaf(self._input.wanted, now)
+        if renew:
+            self._remember()
+        return renew
+
+    def _remember(self) -> None:
+        with contextlib.suppress(OSError):  # then the next process tries the same once more
+            write(self._memory, self._inputs.cases)
+
+    def _left_words(self) -> str:
+        left = [
+            name for name in self._inputs.better(self._input.wanted) if self._inputs.case(name).left
+        ]
+        return f"{', '.join(left)} is deaf; {self._input.wanted} is used" if left else ""
+
+
+def _first(names: Sequence[str], open_: Callable[[str], T | None]) -> tuple[T | None, Opened]:
+    """The first that opens; raises what the first one of all has raised."""
+    refused: dict[str, DeviceError] = {}
+    for name in names:
+        try:
+            opened = open_(name)
+        except DeviceError as error:
+            refused[name] = error
+            continue
+        note = getattr(opened, "note", "")
+        if refused:
+            reasons = "; ".join(error.reason for error in refused.values())
+            note = "; ".join(filter(None, (f"{reasons}; {name} is used", note)))
+        return opened, Opened(name, note)
+    raise next(iter(refused.values()))
