@@ -84,7 +84,7 @@ BUILT_IN = (
         "actors.audio.process:Audio",
         # A microphone that went away is found again only by a fresh process.
         rules=replace(_USUAL, unhealthy_after=15.0),
-        reads=("audio",),
+        reads=("audio", "session", "terminal"),
     ),
     ActorSpec("parrot", "actors.parrot.process:Parrot", rules=_USUAL, reads=()),
     ActorSpec(
