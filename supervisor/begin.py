@@ -18,6 +18,7 @@ EXIT_NO_PROGRAM = 127
 
 _TO_DEFAULT = (
     signal.SIGINT,
+    signal.SIGQUIT,
     signal.SIGTERM,
     signal.SIGHUP,
     signal.SIGPIPE,
@@ -25,7 +26,8 @@ _TO_DEFAULT = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
-"""What Python or the fork server have changed, and exec would hand on."""
+"""What Python, the fork server, or a shell for its background jobs have changed, and exec would
+hand on."""
 
 
 @dataclass(frozen=True)

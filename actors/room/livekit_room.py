@@ -182,7 +182,8 @@ class LiveKitRoom:
         """See the protocol."""
         self._stop_voice()
         try:
-            await asyncio.wait_for(self._room.disconnect(), DISCONNECT_TIMEOUT_S)
+            async with asyncio.timeout(DISCONNECT_TIMEOUT_S):
+                await self._room.disconnect()
         except TimeoutError:
             log.warning("the client does not leave in time")
         self._ended("CLIENT_INITIATED")
@@ -231,7 +232,8 @@ class LiveKitRoom:
         if self._publication is None or self._state != "connected":
             return None
         try:
-            found = await asyncio.wait_for(self._publication.track.get_stats(), STATS_TIMEOUT_S)
+            async with asyncio.timeout(STATS_TIMEOUT_S):
+                found = await self._publication.track.get_stats()
         except Exception:  # the client raises nothing narrower; there will be another report
             return None
         for each in found:
@@ -293,7 +295,8 @@ class LiveKitRoom:
             destination_identity=to, method=method, payload=payload, response_timeout=timeout_s
         )
         try:
-            return RpcResult(await asyncio.wait_for(calling, timeout_s + SEND_TIMEOUT_S))
+            async with asyncio.timeout(timeout_s + SEND_TIMEOUT_S):
+                return RpcResult(await calling)
         except rtc.RpcError as error:
             return RpcResult(code=error.code, message=error.message, data=error.data or "")
         except TimeoutError:
@@ -318,7 +321,8 @@ class LiveKitRoom:
 
     async def _sending(self, work: Any) -> Any:
         try:
-            return await asyncio.wait_for(work, SEND_TIMEOUT_S)
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return await work
         except TimeoutError:
             raise RoomError(f"not sent within {SEND_TIMEOUT_S:g} s") from None
         except (rtc.StreamError, RuntimeError) as error:

@@ -46,7 +46,8 @@ async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float =
         lane = bus.connect("dealer", CONTROL, on_frame, identity=name)
         deadline = time.monotonic() + timeout_s
         lane.send(encode(message, kind="ask", sender=name, to=SUPERVISOR, id=1, deadline=deadline))
-        reply = await asyncio.wait_for(answer, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            reply = await answer
     except TimeoutError:
         raise NoAnswer(SUPERVISOR, timeout_s) from None
     finally:

@@ -70,7 +70,8 @@ class Post:
         self._subscriptions = subscriptions
         self.rejoin()
         try:
-            await asyncio.wait_for(self._welcome.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._welcome.wait()
         except TimeoutError:
             raise Unreachable(ROUTER) from None
 

@@ -49,7 +49,8 @@ class Listener:
 
     async def join(self, url: str, token: str) -> None:
         """Come in, and say that it listens."""
-        await asyncio.wait_for(self._room.connect(url, token), _OPEN_S)
+        async with asyncio.timeout(_OPEN_S):
+            await self._room.connect(url, token)
         await self._room.local_participant.set_attributes({"lk.agent.state": "listening"})
 
     async def leave(self) -> None:
@@ -57,7 +58,8 @@ class Listener:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.wait_for(self._room.disconnect(), _OPEN_S)
+        async with asyncio.timeout(_OPEN_S):
+            await self._room.disconnect()
 
     def _on_bytes(self, reader: Any, _sender: str) -> None:
         self._spawn(self._read(reader))
@@ -96,7 +98,8 @@ class Listener:
         try:
             if waits:
                 with suppress(TimeoutError):
-                    os.write(self._ear, await asyncio.wait_for(self._buffer_of(sid), _WAIT_S))
+                    async with asyncio.timeout(_WAIT_S):
+                        os.write(self._ear, await self._buffer_of(sid))
             async for event in stream:
                 os.write(self._ear, bytes(event.frame.data))
         finally:

@@ -70,9 +70,9 @@ def demo(
     chosen = plan(settings, directory, environ, kiosk=not no_kiosk)
     for finding in obstacles(chosen.settings, environ):
         raise Failure(finding.what, finding.remedy, exits.CONFIG)
-    _tell(chosen)
     story, talked_through = Story(), False
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C before the loop runs
+        _tell(chosen)
         talked_through = _talk(chosen, story, seconds)
     click.echo(story.summary())
     if talked_through and not story.heard:

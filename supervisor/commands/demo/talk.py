@@ -68,8 +68,13 @@ class Talk:
         """
         loop, whole = asyncio.get_running_loop(), asyncio.current_task()
         assert whole is not None
+
+        def give_up() -> None:
+            self._over.set()  # should it come too late to cancel the start
+            whole.cancel()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, whole.cancel)
+            loop.add_signal_handler(number, give_up)
         terminal = Terminal(self.plan.settings, self.plan.runtime_dir, log_file=self.plan.log_file)
         async with terminal:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -122,7 +127,8 @@ class Talk:
                 self._spawn(self._catch_up(client))
             self._draw()
             try:
-                await asyncio.wait_for(self._over.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await self._over.wait()
             except TimeoutError:
                 continue
         return False
