@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test soak check bench livekit peers setup setup-test lock format clean help
+.PHONY: run test soak check docs bench livekit peers setup setup-test lock format clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: setup-test  ## style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup-test  ## the reference of the Python API, into build/docs
+	$(BIN)/python -m pdoc --no-show-source --docformat restructuredtext -o build/docs actors
 
 bench: setup-test peers  ## what it costs, beside others: make bench | make bench ONLY=cold-start
 	$(PYTHON) -m bench.rivals.install

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .api.errors import TerminalError as TerminalError
     from .api.message import ReceivedMessage as ReceivedMessage
     from .api.message import SentMessage as SentMessage
+    from .api.messaging import MessageReceiver as MessageReceiver
+    from .api.messaging import MessageSender as MessageSender
+    from .api.messaging import TextSender as TextSender
     from .api.options import SessionOptions as SessionOptions
     from .api.rpc import RpcError as RpcError
     from .api.rpc import RpcInvocation as RpcInvocation
-    from .api.session import MessageReceiver as MessageReceiver
-    from .api.session import MessageSender as MessageSender
     from .api.session import Session as Session
-    from .api.session import TextSender as TextSender
     from .api.snapshot import Change as Change
     from .api.snapshot import Levels as Levels
     from .api.snapshot import MessageChanged as MessageChanged
@@ -50,9 +50,10 @@ _HOMES = {
         "TerminalError",
     ),
     "message": ("ReceivedMessage", "SentMessage"),
+    "messaging": ("MessageReceiver", "MessageSender", "TextSender"),
     "options": ("SessionOptions",),
     "rpc": ("RpcError", "RpcInvocation"),
-    "session": ("MessageReceiver", "MessageSender", "Session", "TextSender"),
+    "session": ("Session",),
     "snapshot": (
         "Change",
         "Levels",

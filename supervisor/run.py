@@ -25,6 +25,7 @@ def run(
     runtime_dir: Path,
     *,
     log_file: Path | None = None,
+    log_limit: int = 0,
     specs: Sequence[Spec] | None = None,
     reread: Reread | None = None,
     owner: int | None = None,
@@ -35,7 +36,7 @@ def run(
     An operator's mistake is told on standard error in a line or two, without a traceback.
     """
     try:
-        sink = Sink(log_file)
+        sink = Sink(log_file, log_limit)
     except OSError as error:
         return _refuse(exits.RUNTIME_DIR, f"cannot write {log_file}: {error.strerror}", "")
     _log_to(sink, settings.terminal.log_level)

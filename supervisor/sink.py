@@ -23,9 +23,13 @@ class Sink:
     Also a stream for :class:`logging.StreamHandler`. :meth:`offer` may be called from any thread.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        """``path``: appended to, made with mode 0600; None: standard error. Raises ``OSError``."""
+    def __init__(self, path: Path | None = None, limit: int = 0) -> None:
+        """``path``: appended to, made with mode 0600; None: standard error. ``limit``: a file of so
+        many bytes is moved aside, to its name and ``.1``, in place of the one moved there before;
+        0: it grows without end. Raises ``OSError``.
+        """
         self._path = path
+        self._limit = limit
         self._fd = os.dup(2) if path is None else _open(path)
         self._lines: deque[bytes] = deque()
         self._held = 0
@@ -102,6 +106,10 @@ class Sink:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError:  # a full disk, a closed pipe: nowhere to say it but in later lines
             return False
+        if self._limit and self._path and os.fstat(self._fd).st_size >= self._limit:
+            with contextlib.suppress(OSError):
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._open_again()
         return True
 
     def _open_again(self) -> None:

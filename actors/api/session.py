@@ -6,10 +6,10 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from actors.messages import (
     ConnectionState,
@@ -19,7 +19,6 @@ from actors.messages import (
     PerformRpc,
     PrepareSession,
     RestoreMessages,
-    Say,
     SessionError,
     SetEncryption,
     SetMuted,
@@ -29,10 +28,12 @@ from actors.runtime.errors import OrderFailed
 from actors.runtime.feed import CAPACITY
 
 from .agent import Agent
-from .errors import OrderRefused, SessionClosed, SessionFailed, TerminalError
+from .errors import OrderRefused, SessionClosed, SessionFailed
 from .message import ReceivedMessage, SentMessage, to_chat
+from .messaging import MessageReceiver, MessageSender, TextSender
 from .observers import Changes, Newest, Observers, OnChange
-from .options import SessionOptions, config_of, environment_of
+from .opening import Opening
+from .options import SessionOptions
 from .rpc import RpcHandler, RpcService, payload_of
 from .snapshot import Change, Levels, Snapshot
 from .tokens import TokenOptions, TokenSource
@@ -49,20 +50,6 @@ CONNECT_S = 30.0
 
 SETTLE_S = 1.0
 """Between the answer to an order and its being seen: a turn or two of several loops."""
-
-
-class MessageSender(Protocol):
-    """Sends what the user writes."""
-
-    async def send(self, message: SentMessage) -> None:
-        """Raise anything to say that it was not sent."""
-
-
-class MessageReceiver(Protocol):
-    """Brings messages from elsewhere into the list."""
-
-    def messages(self) -> AsyncIterator[ReceivedMessage]:
-        """Called once, when the session is opened. Raise anything to say that it has failed."""
 
 
 class Session:
@@ -90,11 +77,15 @@ class Session:
         :class:`TextSender` among them if the agent is to get it too. ``receivers``: besides the
         terminal's own.
         """
-        self._options = options or SessionOptions()
         self._tokens = token_source or TokenSource.from_environment()
-        self._token_options = token_options or TokenOptions()
-        self._runtime_dir = Path(runtime_dir).absolute() if runtime_dir else None
-        self._may_start = True
+        self._opening = Opening(
+            options or SessionOptions(),
+            self._tokens,
+            token_options or TokenOptions(),
+            Path(runtime_dir).absolute() if runtime_dir else None,
+            make_link=self._make_link,
+            ended=self._terminal_ended,
+        )
         self._senders = (TextSender(),) if senders is None else tuple(senders)
         for sender in self._senders:
             if isinstance(sender, TextSender):
@@ -102,7 +93,8 @@ class Session:
         self._receivers = receivers
         self._view = View(self._wait_for_agent)
         self._observers = Observers(self._view.snapshot)
-        self._opening: asyncio.Lock | None = None
+        self._turn: asyncio.Lock | None = None
+        """To open or to close; made in the loop."""
         self._stack = contextlib.AsyncExitStack()
         self._link: Link | None = None
         self._is_closed = False
@@ -149,7 +141,7 @@ class Session:
         from actors.settings.dirs import runtime_dir as default_dir
 
         session = cls(token_source, runtime_dir=runtime_dir or default_dir(os.environ))
-        session._may_start = False
+        session._opening.may_start = False
         return session
 
     # -- opening and closing ---------------------------------------------------------------------
@@ -172,15 +164,15 @@ class Session:
         Raises :class:`TerminalError` when there is none, :class:`OptionsError`, and
         :class:`SessionClosed`.
         """
-        if self._opening is None:
-            self._opening = asyncio.Lock()
-        async with self._opening:
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        async with self._turn:
             if self._is_closed:
                 raise SessionClosed
             if self._link is None:
                 await self._stack.aclose()  # of a terminal that has ended
                 async with contextlib.AsyncExitStack() as stack:
-                    self._link = await self._connect(stack)
+                    self._link = await self._opening.connect(stack)
                     self._stack = stack.pop_all()
                 self._receive()
 
@@ -192,57 +184,16 @@ class Session:
         await self.open()
         await self._order(PrepareSession())
 
-    async def _connect(self, stack: contextlib.AsyncExitStack) -> "Link":
-        from actors.runtime.client import NotRunning
-
-        from .terminal import AlreadyRunning
-
-        if self._runtime_dir is not None:
-            try:
-                return await self._attach(stack, self._runtime_dir)
-            except NotRunning as missing:
-                if not self._may_start:
-                    raise TerminalError(missing.reason, missing.remedy) from None
-        try:
-            runtime_dir = await self._launch(stack)
-        except AlreadyRunning:
-            assert self._runtime_dir is not None
-            runtime_dir = self._runtime_dir
-        return await self._attach(stack, runtime_dir)
-
-    async def _attach(self, stack: contextlib.AsyncExitStack, runtime_dir: Path) -> "Link":
-        from actors.runtime.client import NotRunning
-
+    def _make_link(self, runtime_dir: Path) -> "Link":
         from .link import Link
 
-        link = Link(runtime_dir, self._view, self._observers, self._services())
-        try:
-            await link.open()
-        except NotRunning:
-            raise
-        except OrderFailed as failed:
-            raise TerminalError(failed.reason, failed.remedy) from None
-        stack.push_async_callback(link.close)
-        return link
+        return Link(runtime_dir, self._view, self._observers, self._services())
 
     def _services(self) -> "list[Service]":
         from .services import TokenService
 
         function = self._tokens.function
         return [self._rpc, *([TokenService(function)] if function else [])]
-
-    async def _launch(self, stack: contextlib.AsyncExitStack) -> Path:
-        from .terminal import OwnTerminal
-
-        terminal = OwnTerminal(
-            config_of(self._options, self._tokens, self._token_options),
-            self._runtime_dir,
-            state_dir=self._options.state_dir,
-            environment=environment_of(self._options, self._tokens),
-            ended=self._terminal_ended,
-        )
-        stack.push_async_callback(terminal.stop)
-        return await terminal.start()
 
     def _terminal_ended(self, code: int) -> None:
         """Not asked to: the next order starts another."""
@@ -259,7 +210,7 @@ class Session:
         if self._is_closed:
             return
         self._is_closed = True
-        async with self._opening or contextlib.nullcontext():
+        async with self._turn or contextlib.nullcontext():
             for task in self._receiving:
                 task.cancel()
             await asyncio.gather(*self._receiving, return_exceptions=True)
@@ -562,20 +513,3 @@ class Session:
 def _has_failed(now: Snapshot) -> bool:
     """No conversation is on, and there is a reason for it."""
     return now.connection_state == "disconnected" and now.error is not None
-
-
-class TextSender:
-    """To the agent, as LiveKit's text streams on ``lk.chat``; the sender there is by default."""
-
-    def __init__(self) -> None:
-        self._order: Callable[[Message], Awaitable[None]] | None = None
-
-    def bind(self, order: Callable[[Message], Awaitable[None]]) -> None:
-        """Its session calls this: the terminal is reached through it."""
-        self._order = order
-
-    async def send(self, message: SentMessage) -> None:
-        """Raises :class:`OrderRefused`."""
-        if self._order is None:
-            raise OrderRefused("this sender belongs to no session", "give it to Session(senders=)")
-        await self._order(Say(message.text, message.id))

@@ -32,7 +32,9 @@ STOP_S = 30.0
 _LOOK_S = 0.05
 _PREFIX, _OWNER = "callpoint-own-", "owner"
 _TOLD = 2000
-"""Characters of what it wrote last that an error quotes."""
+"""Bytes of what it wrote last that an error quotes."""
+LOG_MIB = 4
+"""Of its log, which lies in the temporary directory; as much again of what came before."""
 
 
 class AlreadyRunning(Exception):
@@ -104,15 +106,16 @@ class OwnTerminal:
         runtime_dir = self._given or self._directory / "run"
         config = self._directory / "terminal.yaml"
         config.write_text(json.dumps(self._config))  # YAML is a config's other language
-        self._log = self._directory / "callpoint.log"
+        self._log, self._errors = self._directory / "callpoint.log", self._directory / "errors"
         # -P: nothing in the current directory may pass for one of our packages.
         command = [sys.executable, "-P", "-m", "supervisor", "run", str(config)]
-        with self._log.open("wb") as log:
+        log = ["--log-file", str(self._log), "--log-limit", str(LOG_MIB)]
+        with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [*command, "--owner", str(os.getpid())],
+                [*command, "--owner", str(os.getpid()), *log],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=errors,
+                stderr=errors,
                 env=self._environ(runtime_dir),
                 start_new_session=True,  # Ctrl-C is the program's: it decides what ends
             )
@@ -152,10 +155,9 @@ class OwnTerminal:
         self._on_end(code)
 
     def _told(self) -> str:
-        """The end of what it wrote, without its log's JSON where there is anything else."""
-        lines = self._log.read_text(errors="replace").splitlines()
-        plain = [line.strip() for line in lines if not line.startswith("{")]
-        return "\n".join(plain or lines)[-_TOLD:]
+        """The end of what it wrote for people, or else of its log."""
+        plain = _end_of(self._errors).strip()
+        return plain or _end_of(self._log)
 
     async def stop(self) -> None:
         """Let it drain and end; nothing of it is left. Does nothing a second time."""
@@ -185,6 +187,14 @@ class OwnTerminal:
         os.close(self._pidfd)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _end_of(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TOLD))
+        lines = file.read().decode(errors="replace").splitlines()
+        return "\n".join(line.strip() for line in lines)
+    return ""
 
 
 def _sweep(temporary: Path) -> None:

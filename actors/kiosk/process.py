@@ -11,6 +11,7 @@ from actors.messages import (
     MessageChanged,
     MessagePurged,
     MessagesRestored,
+    Missed,
     SessionState,
 )
 from actors.runtime.actor import Actor
@@ -42,6 +43,7 @@ class Kiosk(Actor):
         MessageChanged,
         MessagePurged,
         MessagesRestored,
+        Missed,
     )
     essential = False
 
@@ -88,7 +90,7 @@ class Kiosk(Actor):
             # Its first word since it or we began, so that we are surely subscribed by now.
             self._session_is_new = False
             self._fetcher.fetch()
-        if isinstance(message, MessagesRestored):
+        if isinstance(message, MessagesRestored | Missed):
             self._fetcher.fetch()
         elif (frame := self._view.apply(message)) is not None:
             self._site.broadcast(frame)

@@ -46,8 +46,8 @@ class Peer(Message, tag="peer", frozen=True):
 
 
 class Missed(Message, tag="missed", frozen=True):
-    """The router to one of its peers: your queue was full, and facts have passed you by. Ask anew
-    for what you keep a copy of.
+    """The router to one of its peers: a queue was full, and facts have passed you by. Ask anew
+    for what you keep a copy of. Also a peer to the router: my queue to you was full.
     """
 
 

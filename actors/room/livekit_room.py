@@ -6,11 +6,13 @@ What was seen of the client (livekit 1.2.1) and is relied on:
 * its errors and log lines hold tokens: see :mod:`.reasons` and :mod:`.sdk_log`;
 * in a full reconnect all participants leave, an instant before it says that it reconnects, and
   come back, and the local track gets a new sid before it says that it is connected again;
-* a server tells others of a participant that publishes nothing only every 3 s.
+* a server tells others of a participant that publishes nothing only every 3 s;
+* its readers of text streams are not used: see :mod:`.streams`.
 """
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from livekit import rtc
@@ -38,21 +40,21 @@ from .backend import (
     RpcInvoked,
 )
 from .loss import Reception
-from .readers import TextReaders
+from .raw_room import RawRoom
 from .roster import voice_of
 from .rpc import TIMED_OUT
+from .streams import TextStreams
 
 log = logging.getLogger(__name__)
 
-TOPICS = ("lk.transcription", "lk.chat")
 CONNECT_TIMEOUT_S = 5.0
 """Of each of the client's four attempts."""
 DISCONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 10.0
 """For a text; a buffer has this for each part."""
 STATS_TIMEOUT_S = 1.0
-MAX_STREAM_BYTES = 1024 * 1024
-"""Of an incoming text stream; the client ends a longer one with an error."""
+LOOK_S = 5.0
+"""How often it is looked for text streams that nobody goes on with."""
 QUEUE_MS = 100
 """What the client may hold of the microphone: enough for the jitter of two processes, and little
 to be said twice after a crash."""
@@ -113,8 +115,9 @@ class LiveKitRoom:
     def __init__(self, on_event: OnEvent, e2ee_key: str = "") -> None:
         self._emit = on_event
         self._loop = asyncio.get_running_loop()
-        self._room: Any = rtc.Room(self._loop)
-        self._readers = TextReaders(on_event, self._is_down)
+        self._streams = TextStreams(on_event)
+        self._streams_look = self._loop.call_later(LOOK_S, self._look_at_streams)
+        self._room: Any = RawRoom(self._loop, self._streams)
         self._e2ee_key = e2ee_key
         self._encrypts = False
         self._served: frozenset[str] = frozenset()
@@ -151,7 +154,6 @@ class LiveKitRoom:
         options = rtc.RoomOptions(
             auto_subscribe=True,
             connect_timeout=CONNECT_TIMEOUT_S,
-            data_stream=rtc.DataStreamOptions(max_payload_byte_length=MAX_STREAM_BYTES),
             encryption=_encryption(self._e2ee_key) if self._e2ee_key else None,
         )
         self._changed("connecting")
@@ -187,7 +189,6 @@ class LiveKitRoom:
         except TimeoutError:
             log.warning("the client does not leave in time")
         self._ended("CLIENT_INITIATED")
-        await self._readers.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._source is not None:
             await self._source.aclose()
@@ -329,8 +330,6 @@ class LiveKitRoom:
             raise RoomError(f"not sent: {reasons.scrubbed(str(error))}") from None
 
     def _listen(self) -> None:
-        for topic in TOPICS:
-            self._room.register_text_stream_handler(topic, self._readers.opened)
         for event in _ROSTER_EVENTS:
             self._room.on(event, lambda *_: self._look())
         self._room.on("participant_disconnected", self._on_departure)
@@ -349,8 +348,9 @@ class LiveKitRoom:
             raise rtc.RpcError(result.code, result.message, result.data or None)
         return result.payload
 
-    def _is_down(self) -> bool:
-        return self._state in ("reconnecting", "disconnected")
+    def _look_at_streams(self) -> None:
+        self._streams.look(time.monotonic())
+        self._streams_look = self._loop.call_later(LOOK_S, self._look_at_streams)
 
     def _on_connection_state(self, state: int) -> None:
         if state in _STATES:
@@ -363,6 +363,8 @@ class LiveKitRoom:
     def _ended(self, why: str) -> None:
         """Said once: the client's own event does not come for every end."""
         self._stop_voice()
+        self._streams_look.cancel()
+        self._streams.lost()
         if self._look_later is not None:
             self._look_later.cancel()
             self._look_later = None
@@ -424,6 +426,7 @@ class LiveKitRoom:
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster != self._roster:
+            self._streams.gone(_identities(self._roster) - _identities(roster))
             lost = frozenset(self._lost - {each.sid for each in roster})
             self._lost.clear()
             self._roster = roster
@@ -478,6 +481,10 @@ def _in_order(room: Any) -> list[Any]:
         room.remote_participants.values(),
         key=lambda each: each.joined_at.timestamp() if each.joined_at else float("inf"),
     )
+
+
+def _identities(roster: tuple[Participant, ...]) -> frozenset[str]:
+    return frozenset(each.identity for each in roster)
 
 
 def _encryption(key: str) -> Any:

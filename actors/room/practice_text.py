@@ -1,17 +1,11 @@
-"""The practice room's incoming text streams, ended as LiveKit's client ends them. Pure."""
+"""The practice room's incoming text streams, ended as those of the real one. Pure."""
 
 from collections.abc import Callable
 
 from actors.messages import PracticeText
 
 from .backend import TextChunk, TextEnded
-from .readers import BROKEN_OFF
-
-TOPICS = ("lk.transcription", "lk.chat")
-MAX_STREAMS = 128
-"""Open at a time, before new ones are refused."""
-MAX_STREAM_BYTES = 1024 * 1024
-"""Of the UTF-8 of a stream; a longer one ends with an error."""
+from .streams import BROKEN_OFF, MAX_STREAM_BYTES, MAX_STREAMS, TOO_LONG, TOO_MANY, TOPICS
 
 
 class PracticeTexts:
@@ -34,9 +28,9 @@ class PracticeTexts:
         first, size = self._open.pop(name, (part, 0))
         size += len(part.content.encode())
         if size > MAX_STREAM_BYTES:
-            self._refuse(first, BROKEN_OFF)
+            self._refuse(first, TOO_LONG)
         elif len(self._open) >= MAX_STREAMS:
-            self._refuse(first, "too many streams at a time")
+            self._refuse(first, TOO_MANY)
         else:
             self._take(part, first, size)
 

@@ -83,7 +83,10 @@ class RoomActor(Actor):
             return lambda on_event: PracticeRoom(on_event, self.bus)
         from . import sdk_log
         from .livekit_room import LiveKitRoom
+        from .raw_room import lacks
 
+        if lacks():
+            raise StartError("this version of livekit is not supported", "install livekit 1.2.1")
         sdk_log.install()
         key = self._e2ee_key()
         return lambda on_event: LiveKitRoom(on_event, key)

@@ -96,6 +96,10 @@ class Router(Actor):
                 self._say(header.sender, Welcome(self._epoch), "tell")
                 for snapshot in missed:
                     self._lane.send(snapshot, to=header.sender)
+            case Missed():
+                # Its facts have passed by everybody: whoever follows anybody is told.
+                self._missing |= set(self._routes.subscribers(Missed.tag())) - {header.sender}
+                self._tell_missed_later()
             case _ if header.kind == "ask":
                 self._say(
                     header.sender,

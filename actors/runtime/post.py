@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Welcome
+from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Missed, Welcome
 from actors.messages.codec import CorruptMessage, decode, encode
 
 from .bus import Bus, OnLink
@@ -26,6 +26,8 @@ _JOIN_AGAIN_S = 0.2
 """Until the router has answered; it is normally back within 20 ms of its death."""
 _REDELIVER_S = 2.0
 """An unacknowledged delivery is sent again after this even when nobody is known to have died."""
+_CONFESS_AGAIN_S = 0.2
+"""Between two tries to say that facts are lost, to a router whose queue is full."""
 
 OnEnvelope = Callable[[Envelope], None]
 
@@ -56,6 +58,7 @@ class Post:
         self._welcome = asyncio.Event()
         self._rejoin_timer: asyncio.TimerHandle | None = None
         self._redeliver_timer: asyncio.TimerHandle | None = None
+        self._confess_timer: asyncio.TimerHandle | None = None
         self.corrupt = CorruptFrames(ROUTER)
         self.refused = 0
         """Messages that the socket did not take because its queue was full."""
@@ -126,7 +129,24 @@ class Post:
         )
         sent = bool(self._lane.send(frame))
         self.refused += not sent
+        if not sent and kind in ("fact", "state"):
+            self._arm_confession()
         return sent
+
+    def _arm_confession(self) -> None:
+        if self._confess_timer is None:
+            self._confess_timer = self._loop.call_later(_CONFESS_AGAIN_S, self._confess)
+
+    def _confess(self) -> None:
+        """The queue was full, and something is lost: whoever follows us must know as soon as there
+        is room in it again.
+        """
+        self._confess_timer = None
+        if not self._send(Missed(), kind="tell", to=ROUTER):
+            self._arm_confession()
+            return
+        for state in self._states.values():
+            self._send(state, kind="state")
 
     def tell(self, to: str, message: Message) -> None:
         """Send to one actor, expecting nothing. Raises :class:`Overloaded`."""
@@ -256,7 +276,7 @@ class Post:
 
     def close(self) -> None:
         """Stop all timers; the lane is closed with its bus."""
-        for timer in (self._rejoin_timer, self._redeliver_timer):
+        for timer in (self._rejoin_timer, self._redeliver_timer, self._confess_timer):
             if timer is not None:
                 timer.cancel()
         for _, answer in self._asks.values():

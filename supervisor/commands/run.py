@@ -21,7 +21,19 @@ from .failures import exit_codes
     "--owner", type=click.IntRange(min=1), metavar="PID", help="End when this process has ended."
 )
 @click.option("--log-file", type=click.Path(path_type=Path), help="Instead of standard error.")
-def run(config: Path, runtime_dir: str | None, owner: int | None, log_file: Path | None) -> None:
+@click.option(
+    "--log-limit",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="Begin the log file anew past this; one before it is kept, as FILE.1.",
+)
+def run(
+    config: Path,
+    runtime_dir: str | None,
+    owner: int | None,
+    log_file: Path | None,
+    log_limit: int | None,
+) -> None:
     """Run the terminal that CONFIG describes, in the foreground, until SIGTERM or Ctrl-C.
 
     Log lines (JSON) go to standard error. SIGHUP does what callpoint reload does. LIVEKIT_URL,
@@ -51,5 +63,12 @@ def run(config: Path, runtime_dir: str | None, owner: int | None, log_file: Path
 
     where = Path(settings.terminal.runtime_dir)
     raise SystemExit(
-        run_terminal(settings, where, log_file=log_file, reread=lambda: read(settings), owner=owner)
+        run_terminal(
+            settings,
+            where,
+            log_file=log_file,
+            log_limit=(log_limit or 0) * 1024 * 1024,
+            reread=lambda: read(settings),
+            owner=owner,
+        )
     )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors import (
@@ -32,8 +33,10 @@ from actors.messages import (
     GetMessages,
     JoinRoom,
     LeaveRoom,
+    Participant,
     SendText,
     StartRecording,
+    Track,
 )
 from tests.children import DEADLINE_S
 from tests.session_bench import Bench
@@ -96,6 +99,8 @@ def test_a_conversation_from_start_to_end(runtime_dir: Path) -> None:
         await session.wait_until_disconnected(DEADLINE_S)
         assert session.agent.is_finished
         assert session.messages == (listed,)  # outlives the conversation
+        await session.start()
+        assert session.messages == (listed,)  # and is there in the next
 
     _attached(runtime_dir, scenario)
 
@@ -126,9 +131,12 @@ def test_trouble_with_the_network_is_an_error_and_not_raised(runtime_dir: Path) 
             await session.agent.wait_until_connected(DEADLINE_S)
         await session.dismiss_error()
         assert session.error is None
+        await session.start()
+        await session.wait_until_disconnected(DEADLINE_S)
+        assert session.error is not None
         del bench.room.failures[JoinRoom]
         await session.start()
-        assert session.connection_state == "connected"
+        assert (session.connection_state, session.error) == ("connected", None)
 
     _attached(runtime_dir, scenario)
 
@@ -314,6 +322,40 @@ def test_waiters_end_when_the_agent_fails_or_time_is_over(runtime_dir: Path) -> 
     _attached(runtime_dir, scenario, session={"agent_connect_timeout": 0.1, "redispatch": False})
 
 
+def test_waiters_return_what_was_waited_for(runtime_dir: Path) -> None:
+    async def scenario(bench: Bench, session: Session) -> None:
+        agent = session.agent
+        could_listen, connected, microphone, camera, finished = (
+            asyncio.create_task(waiting)
+            for waiting in (
+                agent.wait_until_could_be_listening(DEADLINE_S),
+                agent.wait_until_connected(DEADLINE_S),
+                agent.wait_until_microphone(DEADLINE_S),
+                agent.wait_until_camera(DEADLINE_S),
+                agent.wait_until_finished(DEADLINE_S),
+            )
+        )
+        assert (await finished).is_finished, "there is none yet"
+        await session.start()
+        assert (await could_listen).life == "connecting"
+        assert not connected.done()
+        bench.room.agent("thinking")
+        assert (await connected).state == "thinking"
+        assert not microphone.done()
+        assert not camera.done()
+        voice = Track("TR_voice", "audio", "microphone", True)
+        face = Track("TR_face", "video", "camera", True)
+        (seen,) = bench.room.people
+        avatar = Participant(
+            "avatar", "PA_w", "agent", True, {"lk.publish_on_behalf": seen.identity}, (face,)
+        )
+        bench.room.people = (msgspec.structs.replace(seen, tracks=(voice,)), avatar)
+        bench.room.state("connected")
+        assert (await microphone, await camera) == (voice, face)
+
+    _attached(runtime_dir, scenario)
+
+
 def test_closing_ends_observers_and_waiters_and_leaves_the_conversation(runtime_dir: Path) -> None:
     async def scenario(bench: Bench, session: Session) -> None:
         async with Session.attach(runtime_dir) as other:
@@ -423,6 +465,17 @@ class Notes:
         self.kept.append(message)
 
 
+class Delays:
+    """Another, which begins when ``is_time``."""
+
+    def __init__(self) -> None:
+        self.is_time = asyncio.Event()
+
+    async def messages(self) -> AsyncIterator[ReceivedMessage]:
+        await self.is_time.wait()
+        yield ReceivedMessage("d", 2.0, "agent_transcript", "By an hour")
+
+
 class Timetable:
     """A receiver of one's own: one message, then it fails."""
 
@@ -456,9 +509,10 @@ def test_senders_run_in_order_and_the_first_failure_skips_the_rest(runtime_dir: 
 
 def test_a_receiver_that_fails_is_an_error_and_the_others_go_on(runtime_dir: Path) -> None:
     async def play() -> None:
+        delays = Delays()
         async with (
             Bench(runtime_dir) as bench,
-            Session(runtime_dir=runtime_dir, receivers=[Timetable()]) as session,
+            Session(runtime_dir=runtime_dir, receivers=[Timetable(), delays]) as session,
         ):
             changes = session.changes()
             if session.error is None:
@@ -467,14 +521,17 @@ def test_a_receiver_that_fails_is_an_error_and_the_others_go_on(runtime_dir: Pat
             assert (session.error.kind, session.error.reason) == ("receiver", "ValueError")
             assert _texts(session.messages) == ["The next train is late"]
             await session.dismiss_error()
+            delays.is_time.set()
+            await _until(changes, lambda _: len(session.messages) == 2)
             await _talk(bench, session)
             await session.send("hello")
-            assert _texts(session.messages) == ["The next train is late", "hello"]
+            known = ["The next train is late", "By an hour", "hello"]
+            assert _texts(session.messages) == known
             await bench.restart()  # and what only this program knows is still there
             await _until(
                 changes, lambda change: isinstance(change, Refreshed) and session.is_attached
             )
-            assert set(_texts(session.messages)) == {"The next train is late", "hello"}
+            assert set(_texts(session.messages)) == set(known)
 
     asyncio.run(play())
 

@@ -1,6 +1,8 @@
 """What an attached program is told by the router: who died, who is back, what it has missed."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -115,5 +117,33 @@ def test_who_does_not_read_is_told_that_it_has_missed_something(runtime_dir: Pat
                 async with asyncio.timeout(DEADLINE_S):
                     while program.facts[seen:] != [sent]:
                         await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_not_taken_by_a_router_that_hangs_is_told_when_it_goes_on(
+    runtime_dir: Path,
+) -> None:
+    """More facts than fit into the sender's own queue; and the last state of all is the truth."""
+
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            program = Program(runtime_dir)
+            async with program.client, Client(runtime_dir) as other:
+                os.kill(children.pid("router"), signal.SIGSTOP)
+                sent = 0
+                while other.post.publish(Custom("fact", {"number": sent, "text": "x" * 1000})):
+                    sent += 1
+                    assert sent < 100_000
+                other.post.publish_state(Custom("fact", {"number": -1}))
+                assert not program.missed.is_set()
+                os.kill(children.pid("router"), signal.SIGCONT)
+                await asyncio.wait_for(program.missed.wait(), DEADLINE_S)
+                async with asyncio.timeout(DEADLINE_S):
+                    while program.facts[-1:] != [-1]:
+                        await asyncio.sleep(0.001)
+                seen = [number for number in program.facts if number >= 0]
+                assert seen == sorted(set(seen)), "the state may come more than once"
 
     asyncio.run(scenario())

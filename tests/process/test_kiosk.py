@@ -23,6 +23,7 @@ from actors.messages import (
     Failed,
     KioskState,
     Message,
+    Missed,
     Say,
     SetMuted,
     StartFailed,
@@ -517,6 +518,22 @@ def test_a_stopped_kiosk_says_good_bye(runtime_dir: Path) -> None:
             closed = asyncio.create_task(page.closed())
             assert await terminal.children.stop("kiosk") == 0
             assert await closed == aiohttp.WSCloseCode.GOING_AWAY
+
+    asyncio.run(scenario())
+
+
+def test_what_has_passed_the_page_by_is_asked_for_anew(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Terminal(runtime_dir) as terminal, terminal.page() as page:
+            await asyncio.wait_for(terminal.session.lists_asked.get(), DEADLINE_S)
+            lost = ChatMessage("1", "user_input", "lost in a full queue", 1.0)
+            terminal.session.messages["1"] = lost
+            terminal.session.post.tell("router", Missed())  # as a sender does whose queue was full
+            while True:
+                snapshot = await page.next("snapshot")
+                if snapshot["messages"]:
+                    break
+            assert [message["text"] for message in snapshot["messages"]] == [lost.text]
 
     asyncio.run(scenario())
 

@@ -154,6 +154,21 @@ def test_a_sink_begins_a_new_file_when_the_old_one_was_moved_away(log_file: Path
     assert log_file.with_suffix(".old").read_text() == "one\n"
 
 
+def test_a_file_that_has_grown_to_its_limit_is_moved_aside_and_one_is_kept(log_file: Path) -> None:
+    sink = Sink(log_file, limit=1000)
+    for number in range(40):
+        sink.offer(b"%03d" % number + b"x" * 96 + b"\n")
+        _until(lambda: not sink._lines)
+    sink.close()
+    before = log_file.with_name(f"{log_file.name}.1")
+    kept = before.read_text().split() + log_file.read_text().split()
+    assert [int(line[:3]) for line in kept] == list(range(40))[-len(kept) :]
+    assert 10 <= len(kept) < 40
+    assert before.stat().st_size < 3000
+    assert {path.name for path in log_file.parent.iterdir()} == {log_file.name, before.name}
+    assert log_file.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_a_sink_has_lost_it_says_when_it_can_write_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from livekit import rtc
 
 from actors.messages import AgentView
+from actors.room import livekit_room, streams
 from actors.room.backend import (
     ConnectionChanged,
     MicrophoneRepublished,
@@ -19,6 +20,7 @@ from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitStage
 from tests.rooms.stage import House
 from tests.rooms.terminal import RATE, loud_s, wave
+from tests.system.raw_stream import RawStream
 
 pytestmark = pytest.mark.system
 
@@ -86,6 +88,66 @@ def test_a_stream_that_its_sender_breaks_off_ends_with_an_error(house: House) ->
         await writer.aclose(reason="broken")
         end = await terminal.until(lambda: terminal.end("broken"))
         assert (terminal.text("broken"), bool(end.error)) == ("half", True)
+
+    house.play(scenario)
+
+
+BIRD = "grüß 🦜!".encode()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "total", "reason", "text", "is_whole"),
+    [
+        ([(0, BIRD[:3]), (1, BIRD[3:8]), (2, BIRD[8:])], len(BIRD), "", "grüß 🦜!", True),
+        ([(0, b"a"), (0, b"a"), (1, b"b")], None, "", "ab", True),
+        ([(0, b"a"), (2, b"c")], None, "", "a", False),
+        ([(0, b"a\xff"), (1, b"b")], None, "", "", False),
+        ([(0, BIRD[:-2])], None, "", "grüß ", False),
+        ([(0, b"abc")], 10, "", "abc", False),
+        ([(0, b"abc")], None, "given up", "abc", False),
+        ([], None, "", "", True),
+    ],
+    ids=["split", "doubled", "gap", "no text", "cut", "short", "given up", "empty"],
+)
+def test_a_stream_off_the_wire_is_whole_or_ends_with_an_error_and_others_go_on(
+    house: House,
+    chunks: list[tuple[int, bytes]],
+    total: int | None,
+    reason: str,
+    text: str,
+    is_whole: bool,
+) -> None:
+    async def scenario(stage: LiveKitStage) -> None:
+        terminal, peer = await stage.terminal(), await stage.peer()
+        stream, other = RawStream(peer.me, "s"), RawStream(peer.me, "other")
+        await other.open()
+        await stream.open(total)
+        for index, content in chunks:
+            await stream.chunk(index, content)
+        await stream.close(reason)
+        await other.chunk(0, b"whole")
+        await other.close()
+        end = await terminal.until(lambda: terminal.end("s"))
+        assert (terminal.text("s"), end.error == "") == (text, is_whole)
+        assert (await terminal.until(lambda: terminal.end("other"))).error == ""
+        assert terminal.text("other") == "whole"
+
+    house.play(scenario)
+
+
+def test_a_stream_that_nobody_goes_on_with_is_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "IDLE_S", 0.2)
+    monkeypatch.setattr(livekit_room, "LOOK_S", 0.05)
+
+    async def scenario(stage: LiveKitStage) -> None:
+        terminal, peer = await stage.terminal(), await stage.peer()
+        stream = RawStream(peer.me, "s")
+        await stream.open()
+        await stream.chunk(0, b"half")
+        assert (await terminal.until(lambda: terminal.end("s"))).error == streams.IDLE
+        assert terminal.text("s") == "half"
 
     house.play(scenario)
 

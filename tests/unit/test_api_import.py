@@ -1,5 +1,6 @@
 """What a program gets from ``from actors import ...``: typed, and nothing loaded in vain."""
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -52,7 +53,8 @@ from collections.abc import AsyncIterator
 
 from actors import (
     Agent, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage, Refreshed,
-    SentMessage, Session, SessionOptions, StateChanged, TextSender, TokenSource,
+    RpcError, RpcInvocation, SentMessage, Session, SessionOptions, StateChanged, TextSender,
+    TokenOptions, TokenResponse, TokenSource,
 )
 
 
@@ -64,6 +66,14 @@ class Log:
 class News:
     async def messages(self) -> AsyncIterator[ReceivedMessage]:
         yield ReceivedMessage("1", 0.0, "agent_transcript", "news")
+
+
+async def token(wanted: TokenOptions) -> TokenResponse:
+    return TokenResponse("wss://x", f"for {wanted.room_name}")
+
+
+def where(call: RpcInvocation) -> str:
+    return f"{call.caller_identity} asks"
 
 
 def told(change: Change) -> str:
@@ -91,12 +101,28 @@ async def main() -> None:
         async for snapshot in session.snapshots():
             print([message.text for message in snapshot.messages])
     Session(senders=[Log(), TextSender()], receivers=[News()])
+    wanted = TokenOptions(room_name="lobby", participant_attributes={"floor": "2"})
+    session = Session(TokenSource.custom(token).cached(), wanted, SessionOptions(encryption="k"))
+    session.register_rpc_method("where", where)
+    try:
+        answer: str = await session.perform_rpc("price", "2")
+    except RpcError as error:
+        answer = f"{error.code} {error.data}"
+    await session.set_encryption_enabled(False)
+    async for levels in session.levels():
+        print(levels.agent_dbfs, answer)
     with BlockingSession.attach() as blocking:
         print(blocking.agent.can_listen, blocking.error.kind if blocking.error else "")
 
 
 asyncio.run(main())
 """
+
+
+EXAMPLES = [
+    ROOT / "tests" / "examples" / f"{name}.py"
+    for name in ("creating", "talking", "messages", "errors", "view", "ticket")
+]
 
 
 def _mypy(tmp_path: Path, *programs: Path) -> list[str]:
@@ -128,6 +154,56 @@ def test_a_program_is_type_checked_strictly(tmp_path: Path) -> None:
 
 
 def test_the_examples_are_type_checked_strictly(tmp_path: Path) -> None:
-    names = ("creating", "talking", "messages", "errors", "view", "ticket")
-    examples = [ROOT / "tests" / "examples" / f"{name}.py" for name in names]
-    assert _mypy(tmp_path, *examples) == []
+    assert _mypy(tmp_path, *EXAMPLES) == []
+
+
+def _pyright(tmp_path: Path, *programs: Path) -> list[str]:
+    """The same with pyright, whose settings are ``strict`` too."""
+    pytest.importorskip("basedpyright")
+    config = {
+        "include": [str(program) for program in programs],
+        "extraPaths": [str(ROOT)],
+        "typeCheckingMode": "strict",
+        "reportMatchNotExhaustive": "none",  # a matter of taste, and longer
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--outputjson"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    return [f"{each['severity']}: {each['message']}" for each in found]
+
+
+def test_a_program_is_type_checked_strictly_by_pyright_too(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    words = ("initializing", "idle", "listening", "thinking", "speaking")
+    state = f"Literal[{', '.join(map(repr, words))}] | None"
+    assert _pyright(tmp_path, program, *EXAMPLES) == [
+        f'information: Type of "agent.state" is "{state}"',
+        'error: "id" is not a known attribute of "None"',
+    ]
+
+
+def test_the_reference_has_all_that_a_program_can_name(tmp_path: Path) -> None:
+    pytest.importorskip("pdoc")
+    done = subprocess.run(
+        [sys.executable, "-m", "pdoc", "--docformat", "restructuredtext", "-o", tmp_path, "actors"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not done.stderr
+    page = (tmp_path / "actors.html").read_text()
+    wanted = [*actors.__all__, *(f"Session.{name}" for name in _public(actors.Session))]
+    assert [name for name in wanted if f'id="{name}"' not in page] == []
+    assert str(ROOT) not in page
+
+
+def _public(found: type) -> list[str]:
+    return [name for name in vars(found) if not name.startswith("_")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors import Change, MessageChanged, MessagePurged, Refreshed, StateChanged
 from actors import messages as wire
 from actors.api.agent import NO_AGENT
-from actors.api.message import ReceivedMessage
+from actors.api.message import ReceivedMessage, SentMessage
 from actors.api.observers import Changes, Observers
 from actors.api.options import SessionOptions, config_of
 from actors.api.snapshot import Snapshot
@@ -193,7 +193,11 @@ def test_options_become_a_config(timeout: float | None) -> None:
     assert settings.session.start == "manual"
 
 
-def test_a_received_message_is_frozen() -> None:
-    message = ReceivedMessage("1", 0.0, "user_input", "x")
+def test_messages_and_snapshots_are_frozen() -> None:
+    received = ReceivedMessage("1", 0.0, "user_input", "x")
+    sent = SentMessage("1", 0.0, "x")
+    for message in (received, sent):
+        with pytest.raises(AttributeError):
+            message.text = "y"  # type: ignore[misc]
     with pytest.raises(AttributeError):
-        message.text = "y"  # type: ignore[misc]
+        Snapshot().is_muted = True  # type: ignore[misc]

@@ -1,16 +1,12 @@
 """Pure parts of the room: texts, roster, speaker lane, reasons, log lines."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import pytest
 
 from actors.messages import Hush, Message, Participant, Spoken, Track
 from actors.room import sdk_log
 from actors.room.backend import TextChunk, TextEnded
-from actors.room.readers import MAX_READERS, TextReaders
 from actors.room.reasons import disconnected, not_connected, scrubbed
 from actors.room.roster import ON_BEHALF, agent_of, voice_of
 from actors.room.speaker import SpeakerLane
@@ -84,107 +80,6 @@ def test_closing_ends_what_is_open() -> None:
     fold.chunk(chunk("half"), 5.0)
     assert [(s.text, s.ended, s.error) for s in fold.close("gone")] == [("half", True, "gone")]
     assert fold.close("gone") == []
-
-
-# -- readers ---------------------------------------------------------------------------------------
-
-
-class Reader:
-    """Shaped like the client's."""
-
-    def __init__(self, stream_id: str) -> None:
-        self.info = SimpleNamespace(stream_id=stream_id, topic="lk.chat", attributes={"h": "1"})
-        self.chunks: asyncio.Queue[str | Exception | None] = asyncio.Queue()
-        self.closed = False
-
-    def say(self, *chunks: str | Exception | None) -> "Reader":
-        for each in chunks:
-            self.chunks.put_nowait(each)
-        return self
-
-    async def _read(self) -> AsyncIterator[str]:
-        while (content := await self.chunks.get()) is not None:
-            if isinstance(content, Exception):
-                raise content
-            yield content
-        self.info.attributes["t"] = "2"
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self._read()
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def _events(*readers: Reader, wanted: int, down: bool = False) -> list[tuple[str, str]]:
-    """What comes of streams opened in this order: stream id and content, ``.`` for an end."""
-    seen: list[tuple[str, str]] = []
-
-    async def scenario() -> None:
-        enough = asyncio.Event()
-
-        def emit(event: TextChunk | TextEnded) -> None:
-            content = event.content if isinstance(event, TextChunk) else f".{event.error}"
-            seen.append((event.stream_id, content))
-            if len(seen) >= wanted:
-                enough.set()
-
-        streams = TextReaders(emit, lambda: down)
-        for reader in readers:
-            streams.opened(reader, "agent")
-        await asyncio.wait_for(enough.wait(), 10)
-        await streams.close()
-
-    asyncio.run(scenario())
-    return seen
-
-
-def test_streams_that_follow_each_other_stay_in_order() -> None:
-    first, second = Reader("1").say("a", None), Reader("2").say("b", None)
-    events = _events(first, second, wanted=4)
-    assert events == [("1", "a"), ("1", "."), ("2", "b"), ("2", ".")]
-    assert first.closed
-
-
-def test_an_open_stream_does_not_hold_up_another() -> None:
-    events = _events(Reader("1").say("a"), Reader("2").say("b", None), wanted=3)
-    assert events == [("1", "a"), ("2", "b"), ("2", ".")]
-
-
-def test_a_broken_stream_ends_with_an_error_and_others_go_on() -> None:
-    broken = Reader("1").say("a", ConnectionError("Participant someone has left"))
-    events = _events(broken, Reader("2").say("b", None), wanted=4)
-    assert events[:2] == [("1", "a"), ("1", ".the stream was broken off")]
-    assert events[2:] == [("2", "b"), ("2", ".")]
-
-
-def test_what_ends_while_the_connection_is_down_is_not_taken_for_whole() -> None:
-    events = _events(Reader("1").say("a", None), wanted=2, down=True)
-    assert events == [("1", "a"), ("1", ".the stream was broken off")]
-
-
-def test_a_flood_of_streams_is_refused() -> None:
-    readers = [Reader(str(number)) for number in range(MAX_READERS + 1)]
-    assert _events(*readers, wanted=1) == [(str(MAX_READERS), ".too many streams at a time")]
-    assert readers[-1].closed
-
-
-def test_the_header_is_kept_apart_from_the_trailer() -> None:
-    events: list[TextChunk | TextEnded] = []
-
-    async def scenario() -> None:
-        done = asyncio.Event()
-
-        def emit(event: TextChunk | TextEnded) -> None:
-            events.append(event)
-            if isinstance(event, TextEnded):
-                done.set()
-
-        TextReaders(emit).opened(Reader("1").say("a", None), "agent")
-        await asyncio.wait_for(done.wait(), 10)
-
-    asyncio.run(scenario())
-    assert [event.attributes for event in events] == [{"h": "1"}, {"h": "1", "t": "2"}]
 
 
 # -- roster and speaker ----------------------------------------------------------------------------
