@@ -19,6 +19,7 @@ from tests.audio_bench import Bench
 from tests.children import DEADLINE_S
 from tests.peers.cards import Cards
 from tests.peers.pulse import PulseAudio
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.system
 
@@ -318,3 +319,37 @@ def test_samples_that_the_device_has_lost_are_counted(runtime_dir: Path, pulse: 
             await bench.until_state(lambda state: state.output_xruns > 0)
 
     asyncio.run(scenario())
+
+
+def test_a_whole_terminal_goes_on_with_the_next_device_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a supervisor: the conversation goes on, and nothing but the audio process is renewed."""
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+    audio = {"input": "usb", "input_fallbacks": ["board"], "output": "none"}
+    with (
+        cards,
+        Terminal(
+            tmp_path,
+            environment=cards.environment,
+            livekit={"backend": "practice"},
+            audio=audio,
+            kiosk={"port": 0},
+        ) as terminal,
+    ):
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening", "thinking", "speaking")
+        before = terminal.status()
+        assert before["audio"]["input"] == "usb"
+        cards["usb"].kill()
+        terminal.wait_until(lambda status: status["audio"]["input"] == "board")
+        assert "board is used" in terminal.callpoint("status")
+        cards["usb"].start()
+        terminal.wait_until(lambda status: status["audio"]["input"] == "usb")
+        after = terminal.wait_until(lambda status: status["audio"]["recording"] and status)
+        assert after["session"]["conversation"] == before["session"]["conversation"]
+        assert after["actors"]["audio"]["restarts"] == 2
+        for name in ("room", "session", "router"):
+            assert after["actors"][name]["pid"] == before["actors"][name]["pid"]
+        # Two gaps of known length, the second one when its first block has come.
+        terminal.wait_until(lambda _: len(terminal.logged("recording resumed", "gap_samples")) == 2)
