@@ -79,6 +79,11 @@ class Cures:
             case, gated=True, renewed_at=case.renewed_at or now
         )
 
+    def worked(self, name: str) -> None:
+        """A new process has heard it for long: the next time, a renewal is the first again."""
+        if name in self.cases:
+            self.cases[name] = msgspec.structs.replace(self.cases[name], renewals=0)
+
     def well(self, name: str) -> None:
         """It was tried, and hears."""
         if name in self.cases:

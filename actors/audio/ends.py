@@ -34,6 +34,9 @@ from .trials import until_better
 
 T = TypeVar("T")
 
+WELL_S = 60.0
+"""Without a spell of deafness since the process began: whatever was done about one has helped."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -65,7 +68,10 @@ class Ends:
         self._inputs = Cures((audio.input, *audio.input_fallbacks), read(memory), clock())
         self._outputs = Cures((audio.output, *audio.output_fallbacks), {}, clock())
         self._ear = Ear()
-        self._was_deaf = self._is_stopped = False
+        self._was: Deafness | None = None
+        self._is_stopped = False
+        self._heard_s = 0.0
+        self._may_be_well = True
         self.source: Source | None
         self.sink: Sink | None
         self.source, self._input = _first(
@@ -121,6 +127,7 @@ class Ends:
     def heard(self, pcm: bytes, seconds: float) -> None:
         """A block of the microphone, as it came."""
         self._is_stopped = False
+        self._heard_s += seconds
         if self._watched:
             self._ear.block(pcm, seconds)
 
@@ -131,13 +138,18 @@ class Ends:
 
     def look(self) -> str:
         """Called now and then: why the process is to be renewed now; empty: it goes on."""
-        was, self._was_deaf = self._was_deaf, self.deaf is not None
+        was, self._was = self._was, self.deaf
         if self.deaf is None:
-            if was and self._ear.hears:
+            if was == "silence" and self._ear.hears:
                 self._inputs.came_back(self._input.wanted, clock())
                 self._ear.gated = True
                 self._remember()
+            elif self._may_be_well and self._heard_s >= WELL_S:
+                self._may_be_well = False
+                self._inputs.worked(self._input.wanted)
+                self._remember()
             return ""
+        self._may_be_well = False
         return self.error if self._deaf(clock()) else ""
 
     async def better(self, direction: Direction) -> str:

@@ -60,16 +60,19 @@ async def _ask(*words: str) -> bytes:
     """The last line that it says; empty: it failed or took too long."""
     here = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    asked = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "actors.audio.probe",
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    try:
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "actors.audio.probe",
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    except OSError:  # no memory, too many processes: the next try may be luckier
+        return b""
     try:
         async with asyncio.timeout(DEADLINE_S):
             said, _ = await asked.communicate()

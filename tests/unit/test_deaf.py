@@ -109,6 +109,14 @@ def test_first_the_process_is_renewed_then_the_fallback_takes_its_place() -> Non
     assert cures.order() == ("board", "usb")
 
 
+def test_where_a_renewal_helps_it_is_renewed_at_once_each_time() -> None:
+    """A driver that hangs now and then, with nothing to take its place."""
+    cures = Cures(("usb",), {}, 0.0)
+    for hour in range(1, 50):
+        assert cures.deaf("usb", hour * 600.0), "it was left deaf"
+        cures.worked("usb")
+
+
 @settings(deadline=None)
 @given(st.integers(1, 3), st.floats(0.2, 5.0))
 def test_muted_at_its_switch_for_a_day_it_is_renewed_ever_more_rarely(
