@@ -27,6 +27,7 @@ from .devices import Direction
 from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
+from .pace import Pace
 from .recorder import Recorder
 from .source import DeviceError, Source, clock, open_processing
 from .switch import Switch
@@ -76,6 +77,7 @@ class Audio(Actor):
         self._switch = Switch(Path(state_dir) if state_dir else None)
         self._said: AudioState | None = None
         self._processing: Processing | None = None
+        self._pace: Pace | None = None
         try:
             path = self.runtime_dir / "tape"
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
@@ -115,6 +117,9 @@ class Audio(Actor):
         for direction in filter(self._ends.can_be_better, directions):
             self.spawn(self._until_better(direction), f"better {direction}")
         self._processing = open_processing(audio)
+        if self._source is not None and self._source.has_noise:  # a card, with a clock of its own
+            whole = audio.sample_rate // 100 if self._processing else 1  # it takes whole 10 ms
+            self._pace = Pace(audio.sample_rate, whole)
 
     def _made_desk(self) -> Desk:
         state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
@@ -145,6 +150,8 @@ class Audio(Actor):
         self._block_at = self.loop_time()
         self._blocks += 1
         self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
+        if self._pace is not None and not (pcm := self._pace.push(pcm, given_at)):
+            return
         self._desk.heard(pcm)
         if not self._recorder.is_on:
             self._listen(pcm, given_at)
@@ -155,16 +162,17 @@ class Audio(Actor):
             return
         assert self._source is not None
         captured = pcm
+        age_s = self._source.latency_s + (self._pace.held_s if self._pace else 0.0)
         if self._processing is not None:
             played_s = self._ends.sink.latency_s if self._ends.sink else 0.0
-            pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
+            pcm = self._processing.captured(pcm, played_s + age_s)
         self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         self._voice.near(self._level, self._block_at)
-        if self._recorder.is_silenced(given_at, self._source.latency_s):
+        if self._recorder.is_silenced(given_at, age_s):
             captured = pcm = bytes(len(pcm))
         self._desk.recorded(captured, pcm)
         resuming = self._recorder.resuming
-        position = self._recorder.block(pcm, given_at, self._source.latency_s)
+        position = self._recorder.block(pcm, given_at, age_s)
         if resuming:
             self.log.warning("recording resumed", extra={"gap_samples": self._recorder.missed})
         if position is not None and self._first_block is not None and not self._first_block.done():
