@@ -43,6 +43,9 @@ _FIRST_BLOCK_S = 1.5
 """Until a recording that was ordered must have its first samples; whoever ordered it is answered
 before this process ends for want of them."""
 _LEVEL_S = 0.2
+_QUIET_DBFS = -50.0
+_PATIENT_S = 10.0
+"""For a pause in which the devices can be changed."""
 _QUIET_S = 1.0
 """Without a block, until the health says so."""
 _STOPPED_LEVELS = 9
@@ -334,7 +337,12 @@ class Audio(Actor):
                 self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:
-        self._renew(await self._ends.better(direction))
+        reason = await self._ends.better(direction)
+        patience = round(_PATIENT_S / _LEVEL_S)
+        while patience and max(self._level, self._voice.level) > _QUIET_DBFS:
+            await asyncio.sleep(_LEVEL_S)  # not in the middle of a word
+            patience -= 1
+        self._renew(reason)
 
     def _renew(self, reason: str) -> None:
         """A new process takes the best devices that there are then, and goes on with the tape."""
