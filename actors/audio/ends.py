@@ -108,7 +108,9 @@ class Ends:
 
     @property
     def error(self) -> str:
-        """The same as a sentence; empty: it hears."""
+        """What is wrong with the microphone as a sentence; empty: nothing."""
+        if self.source is None and self.can_be_better("input"):
+            return "there is no microphone at present"
         return f"{self.input} {WORDS[self.deaf]}" if self.deaf else ""
 
     @property

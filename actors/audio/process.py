@@ -294,7 +294,7 @@ class Audio(Actor):
     def _state(self) -> AudioState:
         input_xruns, output_xruns = self._ends.xruns
         return AudioState(
-            recording=self._recorder.is_on,
+            recording=self._recorder.is_on and self._source is not None,
             muted=self._recorder.muted,
             conversation=self._tape.header.conversation,
             sample_rate=self._tape.header.sample_rate,

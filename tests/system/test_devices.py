@@ -106,6 +106,36 @@ def test_pulled_while_talking_another_takes_over_until_it_is_back(
         asyncio.run(scenario())
 
 
+def test_without_any_microphone_left_the_agent_is_still_heard(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "usb", "input_fallbacks": ["none"], "output": "board"}
+        async with Bench(runtime_dir, **devices) as bench:
+            await talk(bench)
+            start, began = bench.tape.end, time.monotonic()
+            cards["usb"].kill()
+            state = await bench.renewed(1)
+            assert (state.input, state.recording) == ("none", False)
+            assert state.error == "there is no microphone at present"
+            with cards["board"].record_speaker() as recording:
+                bench.room.speak(Spoken(1, RATE, generate(BLOCKS, RATE, tail_ms=200).tobytes()))
+                await asyncio.to_thread(
+                    recording.wait_for, lambda pcm: not decode(pcm, RATE).missing(BLOCKS)
+                )
+            await asyncio.to_thread(cards["usb"].start)
+            state = await bench.renewed(0)
+            assert (state.input, state.recording, state.error) == ("usb", True, "")
+            await heard_from(bench, cards["usb"])
+            assert len(bench.room.gaps) == 1
+            assert on_time(bench, start, began)
+
+    with cards:
+        asyncio.run(scenario())
+
+
 def test_of_two_with_one_name_the_first_is_used_and_then_the_other(
     runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
