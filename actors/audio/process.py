@@ -112,9 +112,13 @@ class Audio(Actor):
 
     def _open_devices(self) -> None:
         audio = self.settings.audio
-        memory = self.runtime_dir / "microphones.json"
         self._ends = Ends(
-            audio, memory, self._voice.mixer, self._on_block, self._on_played, self._lost
+            audio,
+            self.runtime_dir,
+            self._voice.mixer,
+            self._on_block,
+            self._on_played,
+            self._lost,
         )
         directions: tuple[Direction, ...] = ("input", "output")
         for direction in filter(self._ends.can_be_better, directions):
@@ -316,7 +320,7 @@ class Audio(Actor):
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
-        blocks, stopped = 0, 0
+        blocks = stopped = reads = stalled = 0
         while True:
             await asyncio.sleep(_LEVEL_S)
             stopped = stopped + 1 if blocks == self._blocks else 0
@@ -324,6 +328,12 @@ class Audio(Actor):
             if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
                 silent_s = _LEVEL_S * stopped
                 raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            stalled = stalled + 1 if reads == self._voice.mixer.reads else 0
+            reads = self._voice.mixer.reads
+            self._ends.takes = self._ends.takes or not stalled
+            if self._ends.sink is not None and stalled >= _STOPPED_LEVELS and self._ends.stalled():
+                self._renew(self._ends.error)
+                return
             self._desk.look()
             if reason := self._ends.look():
                 self._renew(reason)

@@ -273,6 +273,27 @@ def test_one_that_gives_nothing_is_renewed_then_replaced_until_it_is_well(
         asyncio.run(scenario())
 
 
+def test_a_loudspeaker_that_takes_nothing_is_said_and_replaced_until_it_is_well(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "board", "output": "usb", "output_fallbacks": ["board"]}
+        async with Bench(runtime_dir, **devices) as bench:
+            await bench.start()
+            await asyncio.to_thread(cards["usb"].suspend, True, "speaker")
+            assert (await bench.renewed(0)).output == "usb"
+            state = await bench.renewed(0)
+            assert (state.output, state.notes) == ("board", "usb takes no samples; board is used")
+            await asyncio.to_thread(cards["usb"].suspend, False, "speaker")
+            state = await bench.renewed(0)
+            assert (state.output, state.error) == ("usb", "")
+
+    with cards:
+        asyncio.run(scenario())
+
+
 # -- callpoint devices -----------------------------------------------------------------------------
 
 
