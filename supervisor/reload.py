@@ -1,6 +1,6 @@
 """What a changed config asks for: who is stopped, who is started, who just goes on. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from actors.settings import Finding, Settings
@@ -27,12 +27,7 @@ def changes(old: Settings, new: Settings, before: Sequence[Spec], after: Sequenc
     """Compare two configs, with the trees that follow from them. Rules that the supervisor alone
     goes by (restart type, deadlines, ceilings) need no restart.
     """
-    sections = {
-        field
-        for field in Settings.__struct_fields__
-        if field not in ("supervisor", "actors", "programs")
-        and getattr(old, field) != getattr(new, field)
-    }
+    differing = set(_differing(old, new))
     all_anew = (
         old.terminal.log_level != new.terminal.log_level
         or old.supervisor.slow_after != new.supervisor.slow_after  # their heartbeats follow it
@@ -45,13 +40,24 @@ def changes(old: Settings, new: Settings, before: Sequence[Spec], after: Sequenc
             return True
         if not isinstance(spec, ActorSpec):
             return False
-        return all_anew or bool(sections if spec.reads is None else sections & set(spec.reads))
+        return all_anew or bool(differing if spec.reads is None else differing & set(spec.reads))
 
     anew = {spec.name for spec in after if spec.name in was and changed(spec)}
     return Changes(
         stop=tuple(name for name in reversed(was) if name in anew or name not in will),
         start=tuple(name for name in will if name in anew or name not in was),
     )
+
+
+def _differing(old: Settings, new: Settings) -> Iterator[str]:
+    """Sections that actors read, as ``audio``, and what it is in them, as ``audio.loop``."""
+    for section in set(Settings.__struct_fields__) - {"supervisor", "actors", "programs"}:
+        before, after = getattr(old, section), getattr(new, section)
+        if before != after:
+            yield section
+            for key in before.__struct_fields__:
+                if getattr(before, key) != getattr(after, key):
+                    yield f"{section}.{key}"
 
 
 def _process(spec: Spec) -> Spec:

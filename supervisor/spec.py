@@ -48,8 +48,8 @@ class ActorSpec:
     options: dict[str, Any] = field(default_factory=dict)
     rules: Rules = Rules()
     reads: tuple[str, ...] | None = None
-    """Sections of the settings that it reads, so that only their changes concern it; None: it may
-    read any."""
+    """Sections of the settings that it reads (``audio``), or keys of them
+    (``terminal.state_dir``), so that only their changes concern it; None: it may read any."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ BUILT_IN = (
         "actors.audio.process:Audio",
         # A microphone that went away is found again only by a fresh process.
         rules=replace(_USUAL, unhealthy_after=15.0),
-        reads=("audio",),
+        reads=("audio", "session", "terminal.state_dir"),
     ),
     ActorSpec("parrot", "actors.parrot.process:Parrot", rules=_USUAL, reads=()),
     ActorSpec(

@@ -1,5 +1,6 @@
 """A whole terminal in the practice room: every child killed, bad input of every kind."""
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from actors.audio.header import SLOTS
 from supervisor import exits
 from supervisor.commands.failures import ORDER_FAILED
+from supervisor.drill.coded_signal import BLOCK_MS
 from supervisor.drill.launched import LaunchFailed
 from supervisor.drill.speaking import SpeakingTerminal
 from tests.garbage import throw_garbage
@@ -69,7 +71,7 @@ def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(
 # -- the microphone off ----------------------------------------------------------------------------
 
 
-def _words_on_tape(practising: SpeakingTerminal) -> int:
+def _spoken_samples_on_tape(practising: SpeakingTerminal) -> int:
     """Samples that are not silent."""
     content = (practising.runtime_dir / "tape").read_bytes()[SLOTS:]
     return int(np.count_nonzero(np.frombuffer(content, "<i2")))
@@ -81,17 +83,17 @@ def test_muted_nothing_is_recorded_whoever_dies_and_also_after_a_reboot(
     practising = terminal(ROOT / "configs" / "test.toml")
     practising.kill_actor("audio")
     practising.callpoint("mute")  # an order waits for what is just coming back
-    words = _words_on_tape(practising)
+    words = _spoken_samples_on_tape(practising)
     assert words, "it had heard something before"
     for name in ("audio", "room", "session", "router", "kiosk"):
         assert practising.hurt("kill", name).recovery_s
         assert practising.wait_until(lambda status: status["audio"])["muted"]
     practising.speak_for(0.5)
-    assert _words_on_tape(practising) <= words
-    said_s = words / practising.staging.settings.audio.sample_rate
-    assert max(practising.heard.blocks, default=0) <= 10 * said_s + 1, (
-        "more than was on the tape by then"
-    )
+    assert _spoken_samples_on_tape(practising) <= words
+    # What was said before may still have been on its way; it begins and ends within a block.
+    rate = practising.staging.settings.audio.sample_rate
+    most = math.ceil(words * 1000 / rate / BLOCK_MS) + 2
+    assert len(set(practising.heard.blocks)) <= most
     assert practising.stop() == exits.ASKED
     shutil.rmtree(practising.runtime_dir)
     practising.start()
@@ -99,9 +101,9 @@ def test_muted_nothing_is_recorded_whoever_dies_and_also_after_a_reboot(
     assert practising.wait_until(lambda status: status["audio"])["muted"]
     assert practising.wait_until(lambda status: status["audio"])["recording"]
     practising.speak_for(0.5)
-    assert not _words_on_tape(practising)
+    assert not _spoken_samples_on_tape(practising)
     practising.callpoint("unmute")
-    practising.wait_until(lambda _: _words_on_tape(practising) > 0)
+    practising.wait_until(lambda _: _spoken_samples_on_tape(practising) > 0)
     assert not practising.status()["audio"]["muted"]
 
 
