@@ -172,7 +172,8 @@ class Ends:
         rate = self._audio.sample_rate if direction == "input" else RATE
 
         async def tried(name: str) -> str:
-            return await attempt(direction, name, rate, self._audio.block_ms)
+            silent = not self._audio.deaf_detection
+            return await attempt(direction, name, rate, self._audio.block_ms, may_be_silent=silent)
 
         names = cures.better(used.wanted)
         name = await until_better(names, tried, lambda tries: cures.try_after_s(names[0], tries))

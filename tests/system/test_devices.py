@@ -247,6 +247,26 @@ def test_muted_at_its_switch_it_is_said_and_the_terminal_is_left_in_peace(
     asyncio.run(scenario())
 
 
+def test_without_detection_one_that_is_silent_is_used_again(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one behind a noise gate."""
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "usb", "input_fallbacks": ["board"], "output": "none"}
+        async with Bench(runtime_dir, **devices, deaf_detection=False) as bench:
+            cards["usb"].kill()
+            await bench.start()
+            assert (await bench.state()).input == "board"
+            await asyncio.to_thread(cards["usb"].start)
+            await asyncio.to_thread(cards["usb"].switch_off, True)
+            assert (await bench.renewed(0)).input == "usb"
+
+    with cards:
+        asyncio.run(scenario())
+
+
 def test_one_that_gives_nothing_is_renewed_then_replaced_until_it_is_well(
     runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
