@@ -1,10 +1,12 @@
-"""What is done about a microphone that is deaf. Pure; what it knows outlives the process.
+"""What is done about a microphone that is deaf, or a loudspeaker that takes nothing. Told the time;
+what it knows outlives the process, in a file.
 
 First the process is renewed, because what hangs in a driver or in PortAudio goes with it. Is it
 deaf again, the next device of the config takes its place. Is there none, it is renewed ever more
 rarely: it may well be muted at its own switch, and the loudspeaker beside it works.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,13 +37,14 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Cures:
-    """Of the devices in ``wanted``, the preferred one first."""
+    """Of the devices in ``wanted``, the preferred one first; known from ``memory``, a file."""
 
-    def __init__(self, wanted: Sequence[str], cases: dict[str, Case], now: float) -> None:
+    def __init__(self, wanted: Sequence[str], memory: Path, now: float) -> None:
         self._wanted = tuple(dict.fromkeys(wanted))
-        self.cases = {
+        self._memory = memory
+        self._cases = {
             name: case
-            for name, case in cases.items()
+            for name, case in read(memory).items()
             if name in self._wanted
             and case.renewed_at <= now  # else it is of another start of the machine
             and (case.left or now - case.renewed_at < FORGET_S)
@@ -49,7 +52,7 @@ class Cures:
 
     def case(self, name: str) -> Case:
         """What is known of it."""
-        return self.cases.get(name, Case())
+        return self._cases.get(name, Case())
 
     def order(self) -> tuple[str, ...]:
         """In which the devices are to be opened."""
@@ -64,30 +67,37 @@ class Cures:
         case = self.case(name)
         others = any(not self.case(each).left for each in self._wanted if each != name)
         if case.renewals and others and not case.left:
-            self.cases[name] = msgspec.structs.replace(case, left=True, lefts=case.lefts + 1)
+            self._note(name, left=True, lefts=case.lefts + 1)
             return True
         wait = AGAIN_S * 2.0 ** min(case.renewals - 1, 16) if case.renewals else 0.0
         if now - case.renewed_at < min(wait, AGAIN_MAX_S):
             return False
-        self.cases[name] = msgspec.structs.replace(case, renewals=case.renewals + 1, renewed_at=now)
+        self._note(name, renewals=case.renewals + 1, renewed_at=now)
         return True
 
     def came_back(self, name: str, now: float) -> None:
         """It was deaf and hears again, and nobody has done anything."""
-        case = self.case(name)
-        self.cases[name] = msgspec.structs.replace(
-            case, gated=True, renewed_at=case.renewed_at or now
-        )
+        self._note(name, gated=True, renewed_at=self.case(name).renewed_at or now)
+
+    def worked(self, name: str) -> None:
+        """A new process has heard it for long: the next time, a renewal is the first again."""
+        if name in self._cases:
+            self._note(name, renewals=0)
 
     def well(self, name: str) -> None:
         """It was tried, and hears."""
-        if name in self.cases:
-            self.cases[name] = msgspec.structs.replace(self.cases[name], left=False)
+        if name in self._cases:
+            self._note(name, left=False)
 
     def try_after_s(self, name: str, tries: int) -> float:
         """How long to wait before it is tried, after so many tries of this process."""
         doubled = min(tries + max(0, self.case(name).lefts - 1), 16)
         return min(TRY_S * 2.0**doubled, TRY_MAX_S)
+
+    def _note(self, name: str, **changes: object) -> None:
+        self._cases[name] = msgspec.structs.replace(self.case(name), **changes)
+        with contextlib.suppress(OSError):  # then the next process tries the same once more
+            write(self._memory, self._cases)
 
 
 def read(path: Path) -> dict[str, Case]:

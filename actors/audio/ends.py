@@ -4,7 +4,6 @@ PortAudio's list of devices is frozen in a process, and what hangs in a driver s
 change is always a new process, which opens the best device that there is.
 """
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TypeVar
 from actors.messages import SoundDevice
 from actors.settings.model import Audio
 
-from .cure import Cures, read, write
+from .cure import Cures
 from .deaf import WORDS, Deafness, Ear
 from .devices import Direction
 from .mixer import Mixer
@@ -34,6 +33,9 @@ from .trials import until_better
 
 T = TypeVar("T")
 
+WELL_S = 60.0
+"""Without a spell of deafness since the process began: whatever was done about one has helped."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -46,7 +48,7 @@ class Opened:
 
 
 class Ends:
-    """``memory``: a file in which what is known of deaf microphones outlives this process."""
+    """``memory``: a folder in which what is known of devices that fail outlives this process."""
 
     def __init__(
         self,
@@ -61,11 +63,19 @@ class Ends:
         when none can be opened.
         """
         self._audio = audio
-        self._memory = memory
-        self._inputs = Cures((audio.input, *audio.input_fallbacks), read(memory), clock())
-        self._outputs = Cures((audio.output, *audio.output_fallbacks), {}, clock())
+        self._inputs = Cures(
+            (audio.input, *audio.input_fallbacks), memory / "microphones.json", clock()
+        )
+        self._outputs = Cures(
+            (audio.output, *audio.output_fallbacks), memory / "loudspeakers.json", clock()
+        )
         self._ear = Ear()
-        self._was_deaf = self._is_stopped = False
+        self._was: Deafness | None = None
+        self._is_stopped = False
+        self.takes = True
+        """The loudspeaker takes samples."""
+        self._heard_s = 0.0
+        self._may_be_well = True
         self.source: Source | None
         self.sink: Sink | None
         self.source, self._input = _first(
@@ -102,8 +112,12 @@ class Ends:
 
     @property
     def error(self) -> str:
-        """The same as a sentence; empty: it hears."""
-        return f"{self.input} {WORDS[self.deaf]}" if self.deaf else ""
+        """What is wrong with either, as a sentence; empty: nothing."""
+        microphone = f"{self.input} {WORDS[self.deaf]}" if self.deaf else ""
+        if self.source is None and self.can_be_better("input"):
+            microphone = "there is no microphone at present"
+        loudspeaker = "" if self.takes else f"{self.output} takes no samples: nothing is heard"
+        return "; ".join(filter(None, (microphone, loudspeaker)))
 
     @property
     def notes(self) -> str:
@@ -121,6 +135,7 @@ class Ends:
     def heard(self, pcm: bytes, seconds: float) -> None:
         """A block of the microphone, as it came."""
         self._is_stopped = False
+        self._heard_s += seconds
         if self._watched:
             self._ear.block(pcm, seconds)
 
@@ -129,15 +144,23 @@ class Ends:
         self._is_stopped = True
         return self._deaf(clock())
 
+    def stalled(self) -> bool:
+        """The loudspeaker takes no samples; whether a new process is to be tried at once."""
+        self.takes = False
+        return self._outputs.deaf(self._output.wanted, clock())
+
     def look(self) -> str:
         """Called now and then: why the process is to be renewed now; empty: it goes on."""
-        was, self._was_deaf = self._was_deaf, self.deaf is not None
+        was, self._was = self._was, self.deaf
         if self.deaf is None:
-            if was and self._ear.hears:
+            if was == "silence" and self._ear.hears:
                 self._inputs.came_back(self._input.wanted, clock())
                 self._ear.gated = True
-                self._remember()
+            elif self._may_be_well and self._heard_s >= WELL_S:
+                self._may_be_well = False
+                self._inputs.worked(self._input.wanted)
             return ""
+        self._may_be_well = False
         return self.error if self._deaf(clock()) else ""
 
     async def better(self, direction: Direction) -> str:
@@ -149,12 +172,12 @@ class Ends:
         rate = self._audio.sample_rate if direction == "input" else RATE
 
         async def tried(name: str) -> str:
-            return await attempt(direction, name, rate, self._audio.block_ms)
+            silent = not self._audio.deaf_detection
+            return await attempt(direction, name, rate, self._audio.block_ms, may_be_silent=silent)
 
         names = cures.better(used.wanted)
         name = await until_better(names, tried, lambda tries: cures.try_after_s(names[0], tries))
         cures.well(name)
-        self._remember()
         return f"{name} can be used again instead of {used.wanted}"
 
     def can_be_better(self, direction: Direction) -> bool:
@@ -194,20 +217,18 @@ class Ends:
                 end.close()
 
     def _deaf(self, now: float) -> bool:
-        renew = self._inputs.deaf(self._input.wanted, now)
-        if renew:
-            self._remember()
-        return renew
-
-    def _remember(self) -> None:
-        with contextlib.suppress(OSError):  # then the next process tries the same once more
-            write(self._memory, self._inputs.cases)
+        return self._inputs.deaf(self._input.wanted, now)
 
     def _left_words(self) -> str:
-        left = [
-            name for name in self._inputs.better(self._input.wanted) if self._inputs.case(name).left
-        ]
-        return f"{', '.join(left)} is deaf; {self._input.wanted} is used" if left else ""
+        words = []
+        for cures, used, why in (
+            (self._inputs, self._input.wanted, "is deaf"),
+            (self._outputs, self._output.wanted, "takes no samples"),
+        ):
+            left = [name for name in cures.better(used) if cures.case(name).left]
+            if left:
+                words.append(f"{', '.join(left)} {why}; {used} is used")
+        return "; ".join(words)
 
 
 def _first(names: Sequence[str], open_: Callable[[str], T | None]) -> tuple[T | None, Opened]:

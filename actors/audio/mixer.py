@@ -19,6 +19,8 @@ class Mixer:
         self._lock = threading.Lock()
         self._cue: NDArray[np.float32] = np.zeros(0, np.float32)
         self._gain = self._loudness = _gain(volume)
+        self.reads = 0
+        """Times that the device has taken something: it goes on as long as that is alive."""
 
     def set_volume(self, percent: int) -> None:
         """0 to 100, of the voice and of cues."""
@@ -31,6 +33,7 @@ class Mixer:
 
     def read(self, count: int) -> bytes:
         """The next ``count`` samples."""
+        self.reads += 1
         pcm = self._playback.read(count)
         with self._lock:
             cue, self._cue = self._cue[:count], self._cue[count:]

@@ -5,6 +5,7 @@ so it is asked in a process that lasts a moment. One line of JSON on standard ou
 
     list                    the devices
     input NAME RATE MS      tries the microphone: it opens, and hears
+    listen NAME RATE MS     the same, but it may be silent
     output NAME RATE MS     tries the loudspeaker: it opens, and takes samples
 """
 
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,9 +49,12 @@ async def devices() -> list[Device]:
         raise DeviceError("the sound system does not say what is there") from cause
 
 
-async def attempt(direction: Direction, name: str, sample_rate: int, block_ms: int) -> str:
+async def attempt(
+    direction: Direction, name: str, sample_rate: int, block_ms: int, *, may_be_silent: bool = False
+) -> str:
     """Try one; returns why it is of no use now, empty: it is well."""
-    said = await _ask(direction, name, str(sample_rate), str(block_ms))
+    what = "listen" if direction == "input" and may_be_silent else direction
+    said = await _ask(what, name, str(sample_rate), str(block_ms))
     try:
         return msgspec.json.decode(said, type=Tried).error
     except msgspec.DecodeError:
@@ -60,16 +65,19 @@ async def _ask(*words: str) -> bytes:
     """The last line that it says; empty: it failed or took too long."""
     here = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-    asked = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "actors.audio.probe",
-        *words,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
-    )
+    try:
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "actors.audio.probe",
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    except OSError:  # no memory, too many processes: the next try may be luckier
+        return b""
     try:
         async with asyncio.timeout(DEADLINE_S):
             said, _ = await asked.communicate()
@@ -85,7 +93,13 @@ async def _ask(*words: str) -> bytes:
 # -- in the process that was asked -----------------------------------------------------------------
 
 
-async def _input(name: str, rate: Literal[16000, 24000, 48000], block_ms: Literal[10, 20]) -> str:
+async def _input(
+    name: str,
+    rate: Literal[16000, 24000, 48000],
+    block_ms: Literal[10, 20],
+    *,
+    may_be_silent: bool = False,
+) -> str:
     ear, blocks = Ear(), 0
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -97,7 +111,9 @@ async def _input(name: str, rate: Literal[16000, 24000, 48000], block_ms: Litera
         nonlocal blocks
         blocks += 1
         ear.block(pcm, block_ms / 1000)
-        if ear.deaf is not None:
+        if may_be_silent and blocks >= ENOUGH:
+            end("")
+        elif ear.deaf is not None:
             end(f"{name} {WORDS[ear.deaf]}")
         elif blocks >= ENOUGH and (ear.hears or not (microphone and microphone.has_noise)):
             end("")
@@ -151,9 +167,13 @@ def _main(what: str, *words: str) -> None:
         answer = msgspec.json.encode(list_devices())
     else:
         name, rate, block_ms = words[0], int(words[1]), int(words[2])
-        trying: Any = _input if what == "input" else _output
+        tries: dict[str, Any] = {
+            "input": _input,
+            "listen": partial(_input, may_be_silent=True),
+            "output": _output,
+        }
         try:
-            error = asyncio.run(trying(name, rate, block_ms))
+            error = asyncio.run(tries[what](name, rate, block_ms))
         except DeviceError as refused:
             error = refused.reason
         answer = msgspec.json.encode(Tried(error))

@@ -27,6 +27,7 @@ from .devices import Direction
 from .ends import Ends
 from .follower import Follower
 from .meter import SILENCE_DBFS, rms_dbfs
+from .pace import Pace
 from .recorder import Recorder
 from .source import DeviceError, Source, clock, open_processing
 from .switch import Switch
@@ -42,6 +43,9 @@ _FIRST_BLOCK_S = 1.5
 """Until a recording that was ordered must have its first samples; whoever ordered it is answered
 before this process ends for want of them."""
 _LEVEL_S = 0.2
+_QUIET_DBFS = -50.0
+_PATIENT_S = 10.0
+"""For a pause in which the devices can be changed."""
 _QUIET_S = 1.0
 """Without a block, until the health says so."""
 _STOPPED_LEVELS = 9
@@ -76,6 +80,7 @@ class Audio(Actor):
         self._switch = Switch(Path(state_dir) if state_dir else None)
         self._said: AudioState | None = None
         self._processing: Processing | None = None
+        self._pace: Pace | None = None
         try:
             path = self.runtime_dir / "tape"
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
@@ -107,14 +112,21 @@ class Audio(Actor):
 
     def _open_devices(self) -> None:
         audio = self.settings.audio
-        memory = self.runtime_dir / "microphones.json"
         self._ends = Ends(
-            audio, memory, self._voice.mixer, self._on_block, self._on_played, self._lost
+            audio,
+            self.runtime_dir,
+            self._voice.mixer,
+            self._on_block,
+            self._on_played,
+            self._lost,
         )
         directions: tuple[Direction, ...] = ("input", "output")
         for direction in filter(self._ends.can_be_better, directions):
             self.spawn(self._until_better(direction), f"better {direction}")
         self._processing = open_processing(audio)
+        if self._source is not None and self._source.has_noise:  # a card, with a clock of its own
+            whole = audio.sample_rate // 100 if self._processing else 1  # it takes whole 10 ms
+            self._pace = Pace(audio.sample_rate, whole)
 
     def _made_desk(self) -> Desk:
         state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
@@ -145,6 +157,8 @@ class Audio(Actor):
         self._block_at = self.loop_time()
         self._blocks += 1
         self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
+        if self._pace is not None and not (pcm := self._pace.push(pcm, given_at)):
+            return
         self._desk.heard(pcm)
         if not self._recorder.is_on:
             self._listen(pcm, given_at)
@@ -155,16 +169,17 @@ class Audio(Actor):
             return
         assert self._source is not None
         captured = pcm
+        age_s = self._source.latency_s + (self._pace.held_s if self._pace else 0.0)
         if self._processing is not None:
             played_s = self._ends.sink.latency_s if self._ends.sink else 0.0
-            pcm = self._processing.captured(pcm, played_s + self._source.latency_s)
+            pcm = self._processing.captured(pcm, played_s + age_s)
         self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
         self._voice.near(self._level, self._block_at)
-        if self._recorder.is_silenced(given_at, self._source.latency_s):
+        if self._recorder.is_silenced(given_at, age_s):
             captured = pcm = bytes(len(pcm))
         self._desk.recorded(captured, pcm)
         resuming = self._recorder.resuming
-        position = self._recorder.block(pcm, given_at, self._source.latency_s)
+        position = self._recorder.block(pcm, given_at, age_s)
         if resuming:
             self.log.warning("recording resumed", extra={"gap_samples": self._recorder.missed})
         if position is not None and self._first_block is not None and not self._first_block.done():
@@ -283,7 +298,7 @@ class Audio(Actor):
     def _state(self) -> AudioState:
         input_xruns, output_xruns = self._ends.xruns
         return AudioState(
-            recording=self._recorder.is_on,
+            recording=self._recorder.is_on and self._source is not None,
             muted=self._recorder.muted,
             conversation=self._tape.header.conversation,
             sample_rate=self._tape.header.sample_rate,
@@ -305,7 +320,7 @@ class Audio(Actor):
 
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
-        blocks, stopped = 0, 0
+        blocks = stopped = reads = stalled = 0
         while True:
             await asyncio.sleep(_LEVEL_S)
             stopped = stopped + 1 if blocks == self._blocks else 0
@@ -313,6 +328,12 @@ class Audio(Actor):
             if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
                 silent_s = _LEVEL_S * stopped
                 raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            stalled = stalled + 1 if reads == self._voice.mixer.reads else 0
+            reads = self._voice.mixer.reads
+            self._ends.takes = self._ends.takes or not stalled
+            if self._ends.sink is not None and stalled >= _STOPPED_LEVELS and self._ends.stalled():
+                self._renew(self._ends.error)
+                return
             self._desk.look()
             if reason := self._ends.look():
                 self._renew(reason)
@@ -326,7 +347,12 @@ class Audio(Actor):
                 self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:
-        self._renew(await self._ends.better(direction))
+        reason = await self._ends.better(direction)
+        patience = round(_PATIENT_S / _LEVEL_S)
+        while patience and max(self._level, self._voice.level) > _QUIET_DBFS:
+            await asyncio.sleep(_LEVEL_S)  # not in the middle of a word
+            patience -= 1
+        self._renew(reason)
 
     def _renew(self, reason: str) -> None:
         """A new process takes the best devices that there are then, and goes on with the tape."""

@@ -4,6 +4,7 @@ Written by a thread of its own: a slow disk must not stop the sound. Whole at ev
 a process that is killed leaves files that can be heard.
 """
 
+import contextlib
 import os
 import queue
 import shutil
@@ -19,6 +20,7 @@ Track = Literal["captured", "processed", "played"]
 MAX_S = 600.0
 KEPT_BYTES = 1 << 30
 """In the folder, beyond which no more is added: nobody looks after it."""
+_CLOSE_S = 1.0
 _QUEUE = 1500
 """Blocks that wait for the disk: 10 s of three tracks."""
 _PATCH_BYTES = 96_000
@@ -76,9 +78,10 @@ class Tracks:
             self.lost += 1
 
     def close(self) -> None:
-        """Write what waits, and end."""
-        self._queue.put(None)
-        self._thread.join()
+        """Write what waits, and end; a disk that hangs is left to its thread."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=_CLOSE_S)
+        self._thread.join(_CLOSE_S)
 
     def _run(self) -> None:
         try:

@@ -43,7 +43,8 @@ class Voice:
         """What is wrong with what comes."""
         self._near = Near()
         self._corrupt = CorruptFrames("speaker lane")
-        self._failed = False
+        self._failed: bool | None = None
+        """None: not known yet, and what has failed before is no news."""
         files: dict[Cue, str] = {
             "wake": audio.cue_wake,
             "listening": audio.cue_listening,
@@ -82,7 +83,7 @@ class Voice:
     def session(self, state: SessionState) -> None:
         """Sound the cue of an error when one is new."""
         failed = state.error is not None or state.agent.error is not None
-        if failed and not self._failed:
+        if failed and self._failed is False:
             self.cue("error")
         self._failed = failed
 

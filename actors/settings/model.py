@@ -122,7 +122,8 @@ class Audio(Section, frozen=True):
     """Used instead, in this order, while output cannot be opened."""
     deaf_detection: bool = True
     """A microphone that gives only zeros, one value, or nothing but full scale is said to be deaf
-    within 2 s, and its process is renewed; then a fallback takes its place until it is well."""
+    within 2 s, and its process is renewed; then a fallback takes its place until it is well.
+    false for one behind a noise gate, which gives only zeros between words."""
     volume: Annotated[int, Meta(ge=0, le=100)] = 100
     """Percent, of the agent's voice and of cues. callpoint volume comes first, until a reboot."""
     cue_wake: str = ""

@@ -203,9 +203,9 @@ def _audio_words(audio: AudioState | None) -> str:
     words += f", from {audio.input} to {audio.output}"
     words += f", error: {audio.error}" if audio.error else ""
     lost = {
-        "lost by the microphone": audio.input_xruns,
-        "by the loudspeaker": audio.output_xruns,
-        "voice too late": audio.underruns,
+        "samples of the microphone lost": audio.input_xruns,
+        "loudspeaker ran dry": audio.output_xruns,
+        "voice came too late": audio.underruns,
     }
     kept = f"written to files in {audio.kept_in}" if audio.kept_in else ""
     counted = ", ".join(f"{what} {times}x" for what, times in lost.items() if times)

@@ -151,14 +151,14 @@ class PulseAudio:
         """
         self._run("pactl", "set-source-mute", "microphone.monitor", str(int(off)))
 
-    def suspend(self, suspended: bool) -> None:
-        """The microphone gives no samples any more, and no error.
+    def suspend(self, suspended: bool, sink: str = "microphone") -> None:
+        """The microphone gives (or the speaker takes) no samples any more, and no error.
 
         Raises:
             CalledProcessError: PulseAudio refuses.
 
         """
-        self._run("pactl", "suspend-sink", "microphone", str(int(suspended)))
+        self._run("pactl", "suspend-sink", sink, str(int(suspended)))
 
     def add_microphone(self, name: str) -> None:
         """Another one, which becomes the default.

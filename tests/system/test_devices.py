@@ -19,6 +19,7 @@ from tests.audio_bench import Bench
 from tests.children import DEADLINE_S
 from tests.peers.cards import Cards
 from tests.peers.pulse import PulseAudio
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.system
 
@@ -99,6 +100,36 @@ def test_pulled_while_talking_another_takes_over_until_it_is_back(
             assert (state.input, state.output, state.notes) == ("usb", "usb", "")
             await heard_from(bench, cards["usb"])
             assert len(bench.room.gaps) == 2
+            assert on_time(bench, start, began)
+
+    with cards:
+        asyncio.run(scenario())
+
+
+def test_without_any_microphone_left_the_agent_is_still_heard(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "usb", "input_fallbacks": ["none"], "output": "board"}
+        async with Bench(runtime_dir, **devices) as bench:
+            await talk(bench)
+            start, began = bench.tape.end, time.monotonic()
+            cards["usb"].kill()
+            state = await bench.renewed(1)
+            assert (state.input, state.recording) == ("none", False)
+            assert state.error == "there is no microphone at present"
+            with cards["board"].record_speaker() as recording:
+                bench.room.speak(Spoken(1, RATE, generate(BLOCKS, RATE, tail_ms=200).tobytes()))
+                await asyncio.to_thread(
+                    recording.wait_for, lambda pcm: not decode(pcm, RATE).missing(BLOCKS)
+                )
+            await asyncio.to_thread(cards["usb"].start)
+            state = await bench.renewed(0)
+            assert (state.input, state.recording, state.error) == ("usb", True, "")
+            await heard_from(bench, cards["usb"])
+            assert len(bench.room.gaps) == 1
             assert on_time(bench, start, began)
 
     with cards:
@@ -216,6 +247,26 @@ def test_muted_at_its_switch_it_is_said_and_the_terminal_is_left_in_peace(
     asyncio.run(scenario())
 
 
+def test_without_detection_one_that_is_silent_is_used_again(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one behind a noise gate."""
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "usb", "input_fallbacks": ["board"], "output": "none"}
+        async with Bench(runtime_dir, **devices, deaf_detection=False) as bench:
+            cards["usb"].kill()
+            await bench.start()
+            assert (await bench.state()).input == "board"
+            await asyncio.to_thread(cards["usb"].start)
+            await asyncio.to_thread(cards["usb"].switch_off, True)
+            assert (await bench.renewed(0)).input == "usb"
+
+    with cards:
+        asyncio.run(scenario())
+
+
 def test_one_that_gives_nothing_is_renewed_then_replaced_until_it_is_well(
     runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +288,27 @@ def test_one_that_gives_nothing_is_renewed_then_replaced_until_it_is_well(
             await heard_from(bench, cards["usb"])
             assert on_time(bench, start, began)
             assert np.all(np.diff([run.position for run in bench.room.runs]) > 0)
+
+    with cards:
+        asyncio.run(scenario())
+
+
+def test_a_loudspeaker_that_takes_nothing_is_said_and_replaced_until_it_is_well(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+
+    async def scenario() -> None:
+        devices = {"input": "board", "output": "usb", "output_fallbacks": ["board"]}
+        async with Bench(runtime_dir, **devices) as bench:
+            await bench.start()
+            await asyncio.to_thread(cards["usb"].suspend, True, "speaker")
+            assert (await bench.renewed(0)).output == "usb"
+            state = await bench.renewed(0)
+            assert (state.output, state.notes) == ("board", "usb takes no samples; board is used")
+            await asyncio.to_thread(cards["usb"].suspend, False, "speaker")
+            state = await bench.renewed(0)
+            assert (state.output, state.error) == ("usb", "")
 
     with cards:
         asyncio.run(scenario())
@@ -318,3 +390,37 @@ def test_samples_that_the_device_has_lost_are_counted(runtime_dir: Path, pulse: 
             await bench.until_state(lambda state: state.output_xruns > 0)
 
     asyncio.run(scenario())
+
+
+def test_a_whole_terminal_goes_on_with_the_next_device_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a supervisor: the conversation goes on, and nothing but the audio process is renewed."""
+    cards = plugged(monkeypatch, tmp_path, "usb", "board")
+    audio = {"input": "usb", "input_fallbacks": ["board"], "output": "none"}
+    with (
+        cards,
+        Terminal(
+            tmp_path,
+            environment=cards.environment,
+            livekit={"backend": "practice"},
+            audio=audio,
+            kiosk={"port": 0},
+        ) as terminal,
+    ):
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening", "thinking", "speaking")
+        before = terminal.status()
+        assert before["audio"]["input"] == "usb"
+        cards["usb"].kill()
+        terminal.wait_until(lambda status: status["audio"]["input"] == "board")
+        assert "board is used" in terminal.callpoint("status")
+        cards["usb"].start()
+        terminal.wait_until(lambda status: status["audio"]["input"] == "usb")
+        after = terminal.wait_until(lambda status: status["audio"]["recording"] and status)
+        assert after["session"]["conversation"] == before["session"]["conversation"]
+        assert after["actors"]["audio"]["restarts"] == 2
+        for name in ("room", "session", "router"):
+            assert after["actors"][name]["pid"] == before["actors"][name]["pid"]
+        # Two gaps of known length, the second one when its first block has come.
+        terminal.wait_until(lambda _: len(terminal.logged("recording resumed", "gap_samples")) == 2)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import EndSession, GetMessages, Messages, SetMuted
+from actors.messages import EndSession, GetMessages, KeepSound, Messages, SetMuted
 from actors.runtime.client import Client, NotRunning
 from supervisor.commands.overview import Overview, take
 from tests.children import DEADLINE_S
@@ -279,6 +279,24 @@ def test_mute_is_shown_and_nothing_is_heard(browse: Browse) -> None:
         assert await page.evaluate("loudest") == 0
         await page.click("#mute")
         await page.until(pressed, "false")
+
+    browse(scenario)
+
+
+def test_that_what_is_said_is_recorded_for_support_is_shown_as_long_as_it_is(
+    terminal: Terminal, browse: Browse
+) -> None:
+    async def scenario(page: Page) -> None:
+        shown = (
+            "document.getElementById('banner').hidden ? ''"
+            " : document.getElementById('trouble').textContent"
+        )
+        assert await page.evaluate(shown) == ""
+        async with Client(terminal.runtime_dir) as client:
+            await client.ask("audio", KeepSound(60.0))
+            await page.until(shown, "For support, what is said is being recorded.")
+            await client.ask("audio", KeepSound(0.0))
+            await page.until(shown, "")
 
     browse(scenario)
 

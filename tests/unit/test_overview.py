@@ -127,4 +127,6 @@ def test_what_the_devices_have_lost_and_why_this_one_is_used_is_told() -> None:
         True, False, "c1", 48000, "board", "none", notes="usb is deaf; board is used", input_xruns=3
     )
     text = as_text(compose(STATUS, [audio]), Path("/run/x"))
-    assert "from board to none; usb is deaf; board is used; lost by the microphone 3x" in text
+    assert (
+        "from board to none; usb is deaf; board is used; samples of the microphone lost 3x" in text
+    )

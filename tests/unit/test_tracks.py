@@ -1,6 +1,7 @@
 """Recordings for support: bounded, private, whole."""
 
 import os
+import threading
 import wave
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,6 +47,25 @@ def test_a_recording_that_is_cut_off_can_be_heard(tmp_path: Path) -> None:
     rate, pcm = content(tracks.paths[0])
     assert (rate, set(pcm)) == (16_000, {7, 0})
     tracks.close()
+
+
+def test_a_disk_that_hangs_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, pwrite = threading.Event(), os.pwrite
+    tracks = Tracks(tmp_path, "now", RATES, 5.0)
+
+    def hanging(fd: int, data: bytes, at: int) -> int:
+        hangs.wait()
+        return pwrite(fd, data, at)
+
+    monkeypatch.setattr(os, "pwrite", hanging)
+    for _ in range(3000):
+        tracks.write("captured", BLOCK)
+    assert tracks.lost > 1000
+    tracks.close()
+    assert not hangs.is_set(), "it has waited for the disk"
+    hangs.set()
+    tracks._queue.put(None)
+    tracks._thread.join()
 
 
 def test_it_is_over_when_every_track_is_full(tmp_path: Path) -> None:

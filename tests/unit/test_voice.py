@@ -125,6 +125,8 @@ def test_noise_of_the_place_is_nobody_who_speaks() -> None:
 def test_an_error_sounds_once_until_it_is_over(tmp_path: Path) -> None:
     voice = voice_with(tmp_path, cue_error=cue(tmp_path / "error.wav", 500))
     failed = msgspec.structs.replace(SESSION, error=SessionError("connection", "no server"))
+    voice.session(failed)
+    assert not any(heard(voice.mixer, 3)), "it had failed before this process began"
     voice.session(SESSION)
     assert not any(heard(voice.mixer, 3))
     voice.session(failed)
