@@ -1,6 +1,7 @@
 """PortAudio: the only module that knows sounddevice, which starts PortAudio when imported."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ _CLOSE_S = 1.0
 """PortAudio may wait for ever for a device that is gone; this process ends all the same."""
 _NOT_SO = (-9997, -9998)
 """PortAudio's paInvalidSampleRate and paInvalidChannelCount: the card has others."""
+_LATE_S = 0.1
+"""More than a busy machine delays a callback whose samples were still enough."""
 
 
 def list_devices() -> list[Device]:
@@ -127,7 +130,11 @@ class Speaker:
         self.latency_s = 0.0
         """Until what it has just taken is heard, as the device says."""
         self.xruns = 0
-        """Times that the card has run out of samples."""
+        """Times that the card has run out of samples, by its word or by the clock.
+
+        ALSA's plugin for PulseAudio, for one, mostly says nothing of it.
+        """
+        self._lasts_until = math.inf
         self._format: ToCard | None = None
         self._ready = b""
         self._piece = sample_rate // 100
@@ -152,7 +159,9 @@ class Speaker:
 
     def _callback(self, block: Any, frames: int, times: Any, status: Any) -> None:
         self.latency_s = max(0.0, times.outputBufferDacTime - times.currentTime)
-        self.xruns += bool(status.output_underflow)
+        now = clock()
+        self.xruns += bool(status.output_underflow) or now > self._lasts_until + _LATE_S
+        self._lasts_until = now + self.latency_s + frames / self._stream.samplerate
         if self._format is None:
             block[:] = self._take(frames)
             return

@@ -383,10 +383,12 @@ def test_samples_that_the_device_has_lost_are_counted(runtime_dir: Path, pulse: 
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:
             await bench.start()
-            pid = bench.children.pid("audio")
-            os.kill(pid, signal.SIGSTOP)
-            await asyncio.sleep(1.5)
-            os.kill(pid, signal.SIGCONT)
+            with pulse.record_speaker() as recording:
+                pid = bench.children.pid("audio")
+                os.kill(pid, signal.SIGSTOP)
+                passed = len(recording.pcm) + 3 * RATE // 2
+                await asyncio.to_thread(recording.wait_for, lambda pcm: len(pcm) > passed)
+                os.kill(pid, signal.SIGCONT)
             await bench.until_state(lambda state: state.output_xruns > 0)
 
     asyncio.run(scenario())
