@@ -29,6 +29,11 @@ _BURST = 64
 _RECONNECT_MS = 10
 """A restarted peer is back within about 15 ms; zmq's default would find it after 100."""
 
+# Combined once: joining two flags of an enum is Python code, and this is done for each frame.
+_NOBLOCK = int(zmq.NOBLOCK)
+_NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_RCVMORE = int(zmq.RCVMORE)
+
 _MAX_IPC_PATH = 107
 """sun_path of Linux holds 108 bytes with its final zero (unix(7))."""
 
@@ -193,8 +198,8 @@ class Lane:
         """
         try:
             if self._addressed:
-                self._socket.send(to.encode(), zmq.SNDMORE | zmq.NOBLOCK)
-            self._socket.send(frame, zmq.NOBLOCK)
+                self._socket.send(to.encode(), _NOBLOCK_MORE)
+            self._socket.send(frame, _NOBLOCK)
         except zmq.Again:
             return Sent.OVERLOADED
         except zmq.ZMQError as error:
@@ -232,11 +237,20 @@ class Lane:
             if not self._reads:
                 return
             try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                received = self._receive()
             except zmq.Again:
                 return
-            # A foreign peer may send any number of parts: ours are one frame, after the
-            # identity on a router's lane; the rest goes to the decoder, which refuses it.
-            peer = parts[0] if self._addressed else b""
-            self._on_frame(peer, parts[-1] if len(parts) == 1 + self._addressed else b"")
+            self._on_frame(*received)
         self._schedule()
+
+    def _receive(self) -> tuple[bytes, bytes]:
+        """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`."""
+        first = self._socket.recv(_NOBLOCK)
+        if not self._socket.getsockopt(_RCVMORE):
+            return (first, b"") if self._addressed else (b"", first)
+        # A foreign peer may send any number of parts: ours are one frame, after the identity on
+        # a router's lane; the rest goes to the decoder, which refuses it.
+        rest = self._socket.recv_multipart(_NOBLOCK)
+        if self._addressed and len(rest) == 1:
+            return first, rest[0]
+        return first if self._addressed else b"", b""
