@@ -30,6 +30,7 @@ _WANTED = (
     # Imported, its client not used: fork after importing livekit is fine, after using it an error.
     # Only the room may know it (the import rules); the room would pay 213 ms.
     "livekit.rtc",
+    "livekit.protocol.agent_pb.agent_session",
 )
 
 for _name in (*_WANTED, *os.environ.pop(forks.PRELOAD, "").split()):

@@ -16,7 +16,10 @@ from .audio import (
 )
 from .base import PROTOCOL_VERSION, Envelope, Header, Kind, Message
 from .conversation import (
+    AgentHistory,
+    AgentItem,
     ChatMessage,
+    GetAgentHistory,
     HistoryPage,
     HistoryState,
     ListHistory,
@@ -56,6 +59,8 @@ from .practice import (
     PracticeBeat,
     PracticeBytes,
     PracticeClosed,
+    PracticeGetHistory,
+    PracticeHistory,
     PracticeJoin,
     PracticeJoined,
     PracticeLeave,
@@ -115,6 +120,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
+    GetAgentHistory, AgentHistory,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
     RestoreMessages, MessagesRestored, PrepareSession,
@@ -127,6 +133,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     # practice
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
+    PracticeGetHistory, PracticeHistory,
     # devices
     ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
 )  # fmt: skip
@@ -138,6 +145,8 @@ __all__ = [
     "ActorStatus",
     "ActorUp",
     "AgentError",
+    "AgentHistory",
+    "AgentItem",
     "AgentLife",
     "AgentState",
     "AgentView",
@@ -156,6 +165,7 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
+    "GetAgentHistory",
     "GetLevel",
     "GetMessages",
     "GetStatus",
@@ -188,6 +198,8 @@ __all__ = [
     "PracticeBeat",
     "PracticeBytes",
     "PracticeClosed",
+    "PracticeGetHistory",
+    "PracticeHistory",
     "PracticeJoin",
     "PracticeJoined",
     "PracticeLeave",

@@ -6,6 +6,7 @@ sides then say :class:`PracticeBeat` several times a second for as long as they 
 """
 
 from .base import Message
+from .conversation import AgentItem
 from .room import Participant
 
 
@@ -95,3 +96,16 @@ class PracticeText(Message, tag="practice-text", frozen=True):
     """Of the header; at the end of the trailer too."""
     content: str
     ended: bool
+
+
+class PracticeGetHistory(Message, tag="practice-get-history", frozen=True):
+    """The client asks what was said."""
+
+    number: int
+
+
+class PracticeHistory(Message, tag="practice-history", frozen=True):
+    """The answer to the request of that number: the newest messages, oldest first."""
+
+    number: int
+    items: tuple[AgentItem, ...]

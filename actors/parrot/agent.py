@@ -4,6 +4,7 @@ The order of its states, attributes, streams and tracks is that of livekit-agent
 return the messages to be sent to the client. Times are monotonic seconds, given by the caller.
 """
 
+import time
 from collections.abc import Callable
 
 from actors.messages import (
@@ -12,6 +13,7 @@ from actors.messages import (
     Participant,
     PracticeAudio,
     PracticeBytes,
+    PracticeHistory,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -21,6 +23,7 @@ from actors.messages import (
 from . import ears, phrases
 from .chat import Chat
 from .ears import Ears
+from .remembrance import Remembrance
 from .speech import Sound, Speech, Word
 from .transcripts import AgentTranscript, NewId, UserTranscript, new_id
 from .vad import RATE, EnergyVad, Samples, SpeechEnded, SpeechEvent, SpeechGoesOn, SpeechStarted
@@ -41,7 +44,7 @@ GUARD_DB = 9.0
 
 class Agent:
     """One agent in one room. ``user``: identity of the client; ``at``: when it is to come;
-    ``on_heard``: is given all that it hears, in order.
+    ``on_heard``: is given all that it hears, in order; ``clock``: Unix seconds.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Agent:
         at: float,
         ids: NewId = new_id,
         on_heard: Callable[[Samples], None] = lambda _samples: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._ids = ids
         self._on_heard = on_heard
@@ -63,6 +67,7 @@ class Agent:
         self._ears = Ears()
         self._vad = EnergyVad()
         self._chat = Chat()
+        self._remembrance = Remembrance(ids, clock)
         self._heard_at = 0.0
         self._transcript = UserTranscript(user, ids)
         self._greet_at: float | None = None
@@ -114,9 +119,14 @@ class Agent:
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client: chat interrupts, and is answered."""
         if self._listens() and (text := self._chat.part(part)) is not None:
+            self._remembrance.add(text, is_user=True)
             answer = phrases.answer_to_text(text)
             self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
         return self._drain()
+
+    def history(self, number: int) -> list[Message]:
+        """The client asks what was said."""
+        return [PracticeHistory(number, self._remembrance.items)]
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""
@@ -195,7 +205,9 @@ class Agent:
                 case SpeechGoesOn(seconds):
                     self._out.append(self._transcript.interim(phrases.heard(seconds), track))
                 case SpeechEnded(samples, seconds):
-                    self._out += self._transcript.final(phrases.heard(seconds), track)
+                    understood = phrases.heard(seconds)
+                    self._out += self._transcript.final(understood, track)
+                    self._remembrance.add(understood, is_user=True)
                     words = phrases.words(phrases.answer_to_speech(seconds))
                     sounds = [(word, chirp(word)) for word in words]
                     self._think([*sounds, ("", parroted(samples))], now)
@@ -231,6 +243,7 @@ class Agent:
     def _fall_silent(self) -> None:
         if self._said is not None:
             self._out += self._said.close()
+            self._remembrance.add(self._said.text, is_user=False)
         self._speech = self._said = None
         self._change("listening")
 

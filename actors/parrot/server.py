@@ -17,6 +17,7 @@ from actors.messages import (
     PracticeBeat,
     PracticeBytes,
     PracticeClosed,
+    PracticeGetHistory,
     PracticeJoin,
     PracticeJoined,
     PracticeLeave,
@@ -65,6 +66,9 @@ class Resident(Protocol):
 
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client."""
+
+    def history(self, number: int) -> list[Message]:
+        """The client asks what was said."""
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""
@@ -120,6 +124,8 @@ class Server:
                 return room.to_client(room.agent.stream(message, now))
             case PracticeText():
                 return room.to_client(room.agent.text(message, now))
+            case PracticeGetHistory(number):
+                return room.to_client(room.agent.history(number))
         return []
 
     def unreachable(self, peer: str, now: float) -> None:

@@ -55,18 +55,19 @@ class AgentTranscript:
         self._identity = identity
         self._stream = ids("TS_")
         self._attributes = {FINAL: "false", TRACK: track, SEGMENT: ids("SG_")}
-        self._begun = False
+        self.text = ""
+        """Said so far."""
 
     def part(self, text: str) -> PracticeText:
         """Said just now."""
-        self._begun = True
+        self.text += text
         return PracticeText(
             self._stream, TOPIC, self._identity, self._attributes, text, ended=False
         )
 
     def close(self) -> list[PracticeText]:
         """All is said, or it was interrupted. Nothing, if nothing was said."""
-        if not self._begun:
+        if not self.text:
             return []
         attributes = {**self._attributes, FINAL: "true"}
         return [PracticeText(self._stream, TOPIC, self._identity, attributes, "", ended=True)]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
+from actors.messages import AgentItem, ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
 
 from .loss import Reception
 
@@ -190,6 +190,12 @@ class RoomBackend(Protocol):
     ) -> RpcResult:
         """Call a method of a participant; what goes wrong with that is in the result. Raises
         :class:`RoomError` when there is no connection.
+        """
+
+    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+        """What the agent of that identity remembers, as :class:`AgentHistory` holds it. All that it
+        sent before its answer has been told as events. One request at a time. Raises
+        :class:`RoomError`, also when it does not answer in time.
         """
 
     def serve_rpc(self, methods: frozenset[str]) -> None:

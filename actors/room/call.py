@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from actors.messages import (
+    AgentItem,
     ConnectionState,
     JoinRoom,
     Participant,
@@ -25,6 +26,7 @@ from .backend import (
     OnEvent,
     ParticipantsChanged,
     RoomBackend,
+    RoomError,
     RoomEvent,
     RpcInvoked,
     TextChunk,
@@ -39,6 +41,8 @@ from .text import TextFold
 log = logging.getLogger(__name__)
 
 LOST = "the connection to the room was lost"
+MEMORY_S = 5.0
+"""For an agent to tell what it remembers; a busy one takes a fraction of a second."""
 TRANSCRIBED_TRACK = "lk.transcribed_track_id"
 
 E = TypeVar("E", TextChunk, TextEnded)
@@ -110,6 +114,12 @@ class Call:
         return await self.backend.perform_rpc(
             call.method, call.payload, to=agent.identity, timeout_s=call.timeout_s
         )
+
+    async def agent_history(self) -> tuple[AgentItem, ...]:
+        """What the agent remembers. Raises ``RoomError``."""
+        if (agent := agent_of(self._participants)) is None:
+            raise RoomError("there is no agent", "not-connected")
+        return await self.backend.agent_history(agent.identity, timeout_s=MEMORY_S)
 
     async def leave(self) -> None:
         """Leave the room for good."""

@@ -19,6 +19,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from actors.messages import (
+    AgentItem,
     ConnectionState,
     InvokeRpc,
     Participant,
@@ -28,7 +29,7 @@ from actors.messages import (
     Track,
 )
 
-from . import reasons
+from . import agent_session, reasons
 from .backend import (
     AgentAudio,
     ConnectionChanged,
@@ -302,6 +303,13 @@ class LiveKitRoom:
             return RpcResult(code=error.code, message=error.message, data=error.data or "")
         except TimeoutError:
             return TIMED_OUT
+
+    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+        """See the protocol."""
+        self._participant()
+        items: tuple[AgentItem, ...]
+        items = await self._sending(agent_session.history(self._room, agent, timeout_s))
+        return items
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """See the protocol."""

@@ -10,12 +10,15 @@ import secrets
 import time
 
 from actors.messages import (
+    AgentItem,
     ConnectionState,
     Message,
     Participant,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeGetHistory,
+    PracticeHistory,
     PracticePublish,
     PracticeRoster,
     PracticeSubscribed,
@@ -71,6 +74,8 @@ class PracticeRoom:
         self._heard_at: float | None = None
         """When it was acknowledged last."""
         self._spoken_at = 0.0
+        self._asked = 0
+        self._remembered: asyncio.Future[tuple[AgentItem, ...]] = self._loop.create_future()
 
     # -- the backend -----------------------------------------------------------------------------
 
@@ -94,6 +99,17 @@ class PracticeRoom:
         if self._link.state != "connected":
             raise RoomError("not connected to a room", "not-connected")
         return UNSUPPORTED
+
+    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+        """See the protocol."""
+        self._asked += 1
+        self._remembered = self._loop.create_future()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._link.send_all((PracticeGetHistory(self._asked),))
+                return await self._remembered
+        except TimeoutError:
+            raise RoomError(f"the agent did not answer within {timeout_s:g} s") from None
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """A parrot calls none."""
@@ -203,6 +219,9 @@ class PracticeRoom:
                 self._emit(AgentAudio(sid, rate, message.pcm))
             case PracticeText():
                 self._texts.part(message)
+            case PracticeHistory(number=number, items=items):
+                if number == self._asked and not self._remembered.done():
+                    self._remembered.set_result(items)
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster == self._roster:

@@ -5,12 +5,15 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from actors.messages import (
+    AgentHistory,
     AudioState,
     Captured,
     DiscardBuffer,
     Done,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Message,
@@ -41,6 +44,8 @@ AUDIO = "audio"
 SESSION = "session"
 KEPT_TEXTS = 256
 """Texts remembered as sent, by their ids."""
+ASKED = 2
+"""Times that an agent is asked for what it remembers, before it is left at that."""
 JOINED_WITHIN_S = 2.0
 """Whoever leaves while the room is being joined waits so long for that; it takes a fifth of a
 second when there is a server, and else cannot be called off."""
@@ -66,6 +71,7 @@ class RoomActor(Actor):
         self._to_say = False
         self._texts: dict[str, asyncio.Future[Message | None]] = {}
         self._texts_in_order = asyncio.Lock()
+        self._agent_in_turn = asyncio.Lock()
         self._recording = False
         self._captured_at = 0.0
         self._corrupt = CorruptFrames("mic")
@@ -124,6 +130,8 @@ class RoomActor(Actor):
                     self._call.backend.serve_rpc(self._desk.methods)
             case SendText():
                 return self._send_once(message)
+            case GetAgentHistory():
+                self.spawn(self._ask_agent(sender), "agent's history")
             case AudioState():
                 self._on_audio_state(message)
         return None
@@ -257,6 +265,21 @@ class RoomActor(Actor):
             self.deliver(SESSION, stream)
         except OutboxFull:
             self.log.error("a text is lost: the session has not taken any for too long")
+
+    async def _ask_agent(self, asked_by: str) -> None:
+        """What it remembers; asked once more if it does not tell, for it may have been busy."""
+        async with self._agent_in_turn:
+            for _ in range(ASKED):
+                if (call := self._call) is None or call.is_over:
+                    return
+                try:
+                    items = await call.agent_history()
+                except RoomError as error:
+                    self.log.info("what was said is not told", extra={"reason": str(error)})
+                else:
+                    with suppress(OutboxFull):  # it is late already, and will ask again
+                        self.deliver(asked_by, AgentHistory(call.conversation, items))
+                    return
 
     # -- calls of methods ------------------------------------------------------------------------
 

@@ -7,14 +7,17 @@ import re
 import socket
 import time
 import uuid
+from contextlib import suppress
 
 import msgspec
 
 from actors.messages import (
+    AgentHistory,
     AudioState,
     ChatMessage,
     DismissError,
     EndSession,
+    GetAgentHistory,
     GetMessages,
     Message,
     Messages,
@@ -32,8 +35,9 @@ from actors.messages import (
 )
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.dotted import load_object
-from actors.runtime.errors import OrderFailed
+from actors.runtime.errors import OrderFailed, Overloaded
 
+from .absence import Absence
 from .admission import Admission
 from .boot import BootStart
 from .chat import Chat
@@ -48,7 +52,7 @@ from .record import Record
 from .tokens.choose import token_source
 from .tokens.program import ProgramTokens
 from .transcripts import TOPIC
-from .work import Work
+from .work import ROOM, Work
 
 STOP_S = 2.0
 """For what is under way at a stop."""
@@ -86,6 +90,7 @@ class SessionActor(Actor):
             standing=None if is_unknown else memory.standing,
         )
         self._standing = self._machine.standing
+        self._absence = Absence()
         self._ending = Ending(Limits.of(session))
         self._began_at = memory.began_at if self._machine.is_on else 0.0
         self._end_timer: asyncio.TimerHandle | None = None
@@ -160,6 +165,8 @@ class SessionActor(Actor):
             case TextStream(topic=topic) if topic == TOPIC:
                 await self._chat.let_answer()
                 return self._fold(message)
+            case AgentHistory():
+                self._take_in(message)
         return None
 
     async def _start(self) -> Message | None:
@@ -253,6 +260,24 @@ class SessionActor(Actor):
             self.do([])
         return answer
 
+    def _look_for_absence(self) -> None:
+        """Whether something may have been said that nobody here has heard."""
+        match self._machine.connection_state:
+            case "reconnecting":
+                self._absence.begins(time.time())
+            case "connected":
+                if self._absence.meets(self._machine.agent.state):
+                    with suppress(Overloaded):
+                        self.tell(ROOM, GetAgentHistory())
+            case "disconnected":
+                self._absence.over()
+
+    def _take_in(self, history: AgentHistory) -> None:
+        if not self._machine.is_on or history.conversation != self._machine.conversation:
+            return
+        missed = self._record.complete(history, self._absence.since)
+        self.log.info("asked the agent what was said", extra={"missed": missed})
+
     async def _receive(self, message: ChatMessage) -> None:
         while self._record.is_full:  # noqa: ASYNC110  # rare, and nothing tells of its end
             await asyncio.sleep(FULL_S)
@@ -324,6 +349,7 @@ class SessionActor(Actor):
         self._work.queue(effects)
         self._chat.moved()
         self._publish_soon()
+        self._look_for_absence()
         self._look_for_end()
 
     def _arm(self, seconds: float) -> None:

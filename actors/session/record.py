@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
 
 from actors.messages import (
+    AgentHistory,
     ChatMessage,
     HistoryPage,
     ListHistory,
@@ -19,6 +20,7 @@ from actors.messages import (
 from actors.runtime.actor import Answer
 from actors.runtime.errors import OrderFailed
 
+from .lacking import lacking
 from .memory import Memory, Restored
 from .messages import KEPT, MessageList
 from .transcripts import SEGMENT, Transcripts
@@ -138,6 +140,17 @@ class Record:
         if folded.message is not None:
             return self.put(folded.message, is_late=folded.is_late), folded.is_news
         return self._receipt(stream.attributes.get(SEGMENT) or stream.stream_id), folded.is_news
+
+    def complete(self, history: AgentHistory, since: float) -> int:
+        """Put in what an agent remembers of the time since (Unix seconds), and the list does not
+        have; how many messages that are.
+        """
+        ours = [each for each in self.list.all() if each.conversation == history.conversation]
+        missed = lacking(ours, history.items, since, history.conversation)
+        for message in missed:
+            if not self.is_full:
+                self.put(message, is_late=True)
+        return len(missed)
 
     def break_off(self) -> None:
         """The room that received the streams is gone: what agents said of them is all there is."""

@@ -4,6 +4,7 @@ against its parrot. LiveKit is the law; where the practice room differs, that is
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -675,6 +676,40 @@ def test_a_written_message_is_answered_aloud_and_in_writing(agency: House) -> No
         assert loud_s(terminal.heard()) > 0.2
 
     agency.play(scenario)
+
+
+def test_an_agent_tells_what_was_said(agency: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        terminal, _ = await _join(stage)
+        agent = terminal.agent()
+        assert agent is not None
+        began = time.time()
+        await terminal.say("good morning", str(uuid4()))
+        await terminal.until(lambda: "speaking" in terminal.agent_states())
+        await terminal.until(lambda: terminal.agent_state() == "listening")
+        *_, asked, answer = await terminal.backend.agent_history(agent.identity, timeout_s=5.0)
+        assert (asked.is_user, asked.text) == (True, "good morning")
+        assert not answer.is_user
+        assert answer.text.strip() == "You said: good morning"
+        assert all((asked.id, answer.id))
+        assert asked.id != answer.id
+        assert began - 1 < asked.created_at <= answer.created_at < time.time() + 1
+        (end,) = [e for e in terminal.ended(agent.identity) if "good" in terminal.text(e.stream_id)]
+        assert terminal.text(end.stream_id).strip() == answer.text.strip()
+
+    agency.play(scenario)
+
+
+def test_who_is_no_agent_does_not_tell_what_was_said(house: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        with pytest.raises(RoomError, match="not connected"):
+            await stage.stranger().backend.agent_history("agent", timeout_s=0.3)
+        terminal, _ = await stage.terminal(), await stage.peer()
+        await terminal.until(terminal.agent)
+        with pytest.raises(RoomError, match="did not answer"):
+            await terminal.backend.agent_history("agent", timeout_s=0.3)
+
+    house.play(scenario)
 
 
 def test_the_buffer_is_heard_first_then_the_track_and_both_are_transcribed(agency: House) -> None:

@@ -3,6 +3,7 @@ transcripts, and a room that dies.
 """
 
 import asyncio
+import time
 import uuid
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import msgspec
 import pytest
 
 from actors.messages import (
+    AgentHistory,
+    AgentItem,
     DiscardBuffer,
     DismissError,
     Done,
     EndSession,
     Failed,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     MessageChanged,
@@ -649,6 +653,51 @@ def test_the_room_process_dies_in_a_conversation_which_goes_on(runtime_dir: Path
             assert bench.audio.count(StartRecording) == 1
             (cut,) = await bench.stored(1)
             assert (cut.id, cut.text, cut.is_final) == ("s1", "As I was say", True)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_said_while_the_room_was_away_is_asked_of_the_agent(runtime_dir: Path) -> None:
+    """Once it is met again, and when what it was just saying is said."""
+
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk("speaking")
+            room = bench.room
+            await room.ends("u1", "Two tickets", who="terminal-1", final=True, at=time.time())
+            room.grows("s1", "To where w", at=time.time())
+            await bench.until(lambda: len(bench.changes) > 1)
+            bench.room_dies()
+            await bench.state(lambda state: state.connection_state == "reconnecting")
+            await bench.room_is_back()
+            await room.next(JoinRoom)
+            room.agent("speaking")
+            await room.next(GetAgentHistory)
+            conversation = room.conversation
+            known = (
+                AgentItem("i1", True, "Two tickets", time.time()),
+                AgentItem("i2", False, "To where would you like to go?", time.time()),
+            )
+            await room.post.deliver("session", AgentHistory(conversation, known))
+            room.agent("listening")
+            await room.next(GetAgentHistory)
+            said = (*known, AgentItem("i3", True, "To Bern", time.time()))
+            for conversation_, items in (("another", said), (conversation, said)):
+                await room.post.deliver("session", AgentHistory(conversation_, items))
+            want = [
+                ("u1", "Two tickets"),
+                ("s1", "To where w"),
+                ("i2.0", "ould you like to go?"),
+                ("i3", "To Bern"),
+            ]
+            assert texts_of(await bench.stored(4)) == want
+            assert texts_of(await bench.listed()) == want
+            # Each state is looked at once: nobody is asked a third time.
+            room.agent("thinking")
+            room.agent("listening")
+            await bench.sees(lambda state: state.agent.state == "listening")
+            await bench.ask(EndSession())
+            assert room.count(GetAgentHistory) == 2
 
     asyncio.run(scenario())
 

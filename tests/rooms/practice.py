@@ -171,6 +171,9 @@ class Cast:
                 peer.texts.append((part.stream_id, part.participant, text))
         return []
 
+    def history(self, number: int) -> list[Message]:
+        return []
+
     def tick(self, now: float) -> list[Message]:
         out, self._out = self._out, []
         return out

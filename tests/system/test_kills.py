@@ -10,15 +10,17 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from actors import BlockingSession
 from actors.settings import Settings
 from supervisor.drill.coded_signal import BLOCK_MS, Heard, generate
 from supervisor.drill.network import Outage
+from tests.children import DEADLINE_S
 from tests.peers.agent_worker import AgentWorker, Job
 from tests.peers.livekit_server import LiveKitServer
 from tests.peers.pulse import RATE
@@ -233,3 +235,40 @@ def test_a_room_that_stands_still_is_found_and_replaced_and_no_word_is_lost(
         heard = speech.heard_to_the_end()
         assert heard.missing(speech.blocks) == (), heard.seams
         assert heard.in_order
+
+
+@pytest.mark.parametrize("words", [0, 2, 4])
+def test_what_the_agent_says_while_the_room_is_dead_is_asked_of_it(
+    stage: Stage, tmp_path: Path, words: int
+) -> None:
+    """Its transcript breaks off after so many words; the rest is there once, and behind them."""
+    text = "one two three four five six seven eight"
+    with stage.terminal(tmp_path) as terminal:
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening")
+        with BlockingSession.attach(terminal.runtime_dir) as session:
+            terminal.say(text)
+            terminal.wait_for_agent("speaking" if words else "thinking")
+            _until(session, lambda said: len(said.split()) >= words)
+            _is_back(terminal, "room", terminal.kill_actor("room"))
+            job = stage.job(terminal)
+            stage.worker.wait_until(lambda: len(job.said) == 1, deadline_s=DEADLINE_S)
+            assert _letters(job.said[0]) == _letters(f"You said: {text}")
+            _until(session, lambda said: _letters(said) == _letters(job.said[0]))
+            listed = session.messages
+        terminal.wait_until(lambda now: now["history"]["stored"] == len(listed))
+        asked, *answered = terminal.history()
+        assert (asked["kind"], asked["text"]) == ("user_input", text)
+        assert _letters("".join(each["text"] for each in answered)) == _letters(job.said[0])
+
+
+def _until(session: BlockingSession, condition: Callable[[str], bool]) -> None:
+    """Wait until what the agent has said, as the session has it, is such."""
+    for _ in session.changes():
+        agents = (each.text for each in session.messages if each.kind == "agent_transcript")
+        if condition(" ".join(agents)):
+            return
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
