@@ -185,6 +185,12 @@ class RoomBackend(Protocol):
         :meth:`send_text`. Raises :class:`RoomError`.
         """
 
+    async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
+        """Whether all that was sent to a participant until now has got there; waits for that, and
+        is False when it has not in time. None: it cannot be known. Raises :class:`RoomError` when
+        there is no connection.
+        """
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:

@@ -13,24 +13,27 @@ from .uplink import SAMPLE_BYTES
 
 EASY_BYTES = 2 * 1024 * 1024
 """Sent within 2 s; half a minute at 32 kHz."""
+BAD_LINE_BYTES = 80 * 1024
+"""The same where a fifth of the packets is lost: 60 kB a second were carried there, and 236 kB came
+a second too late."""
 RATES = (48_000, 24_000, 16_000, 8_000)
 PART_S = 1
 """Resampled at a time, about 2 ms; then the live audio of others gets its turn."""
 
 
-def rate_for(size: int, rate: int) -> int:
+def rate_for(size: int, rate: int, easy: int = EASY_BYTES) -> int:
     """The highest of the usual rates, not above ``rate``, at which ``size`` bytes of ``rate`` are
-    easy; the lowest if none is.
+    ``easy``; the lowest if none is.
     """
     for lower in RATES:
-        if lower <= rate and size * lower // rate <= EASY_BYTES:
+        if lower <= rate and size * lower // rate <= easy:
             return lower
     return min(rate, RATES[-1])
 
 
-async def fitted(pcm: bytes, rate: int) -> tuple[bytes, int]:
-    """int16 mono samples and their rate: unchanged when short, else fewer of them."""
-    wanted = rate_for(len(pcm), rate)
+async def fitted(pcm: bytes, rate: int, easy: int = EASY_BYTES) -> tuple[bytes, int]:
+    """int16 mono samples and their rate: unchanged when they are ``easy``, else fewer of them."""
+    wanted = rate_for(len(pcm), rate, easy)
     if wanted == rate:
         return pcm, rate
     resampler = rtc.AudioResampler(rate, wanted, quality=rtc.AudioResamplerQuality.HIGH)

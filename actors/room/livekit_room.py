@@ -43,7 +43,7 @@ from .backend import (
 from .loss import Reception
 from .raw_room import RawRoom
 from .roster import voice_of
-from .rpc import TIMED_OUT
+from .rpc import NOT_RECEIVED, TIMED_OUT, UNSUPPORTED
 from .streams import TextStreams
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ QUEUE_MS = 100
 to be said twice after a crash."""
 BYTES_PART = 15_000
 """The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
+ECHO = "callpoint.echo"
 VOICE_RATE = 48_000
 VOICE_FRAME_MS = 20
 VOICE_FRAMES = 50
@@ -288,6 +289,17 @@ class LiveKitRoom:
         for start in range(0, len(content), BYTES_PART):
             await self._sending(writer.write(content[start : start + BYTES_PART]))
         await self._sending(writer.aclose())
+
+    async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
+        """See the protocol. A call of a method that nobody has travels behind all that was sent
+        before it, on the same ordered channel, and every client answers it by itself.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self.perform_rpc(ECHO, "", to=to, timeout_s=timeout_s)
+        except TimeoutError:
+            return False
+        return {UNSUPPORTED.code: True, NOT_RECEIVED: False, TIMED_OUT.code: False}.get(answer.code)
 
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float

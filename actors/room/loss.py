@@ -70,11 +70,20 @@ class LossWatch:
     def _may_replay(self, now: float) -> bool:
         return self._replayed_at is None or now - self._replayed_at >= self._patience_s
 
+    def missed(self, position: int) -> None:
+        """What was sent from there on has not been heard, whatever the reports say."""
+        self.confirmed = position
+        self._hole = True
+
     def replayed(self, now: float) -> None:
         """It is being said again."""
-        soon = self._replayed_at is not None and now - self._replayed_at < 2 * self._patience_s
-        self._patience_s = min(2 * self._patience_s, PATIENCE_MAX_S) if soon else PATIENCE_S
+        again = self.is_bad(now)
+        self._patience_s = min(2 * self._patience_s, PATIENCE_MAX_S) if again else PATIENCE_S
         self._replayed_at = now
+
+    def is_bad(self, now: float) -> bool:
+        """The line has lost something lately."""
+        return self._replayed_at is not None and now - self._replayed_at < 2 * self._patience_s
 
     def silent(self, now: float) -> bool:
         """There were reports, and they have stopped."""

@@ -10,7 +10,7 @@ from typing import Any
 from actors.messages import Captured, Participant, UplinkState
 
 from .backend import RoomBackend, RoomError
-from .fit import fitted
+from .fit import BAD_LINE_BYTES, EASY_BYTES, fitted
 from .loss import LossWatch
 from .mic import ACK_S, MicLane
 from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, Uplink
@@ -26,6 +26,12 @@ STALLED_S = 2.0
 """Without the SDK taking a frame that waits, before we say so."""
 BUFFER_TRIES = 3
 TRY_AGAIN_S = 0.5
+WAITED_FOR_S = 2.5
+"""An agent waits 3.0 s for the buffer of a track that it has subscribed to, and we hear of that
+when it does, give or take the line's delay. What comes later is not heard."""
+MISSED_TRIES = 3
+"""Buffers that came too late, one after the other; then speech goes on without what was in them. On
+a line like that each costs the agent its 3.0 s."""
 """Three tries are over before an agent's 3.0 s of waiting are."""
 REFUSED_S = 0.1
 WATCH_S = 0.25
@@ -66,6 +72,8 @@ class Microphone:
         self._sending: asyncio.Task[None] | None = None
         lane.follow(-1, clock())
         self._losses = LossWatch()
+        self._subscribed_at = clock()
+        self._missed = 0
         self._connected = True
         self._tasks = [
             spawn(self._acknowledge(), "mic ack"),
@@ -111,6 +119,7 @@ class Microphone:
 
     def subscribed(self, sid: str) -> None:
         """Somebody hears it."""
+        self._subscribed_at = self._clock()
         self._do(self._uplink.subscribed(sid, self._clock()))
 
     def participants(self, participants: tuple[Participant, ...]) -> None:
@@ -180,7 +189,8 @@ class Microphone:
 
     async def _send(self, buffer: SendBuffer) -> None:
         """Send the pre-connect buffer; given up when the agent waits no longer for it."""
-        pcm, rate = await fitted(buffer.pcm, self._rate)
+        easy = BAD_LINE_BYTES if self._losses.is_bad(self._clock()) else EASY_BYTES
+        pcm, rate = await fitted(buffer.pcm, self._rate, easy)
         attributes = {"sampleRate": str(rate), "channels": "1", "trackId": buffer.sid}
         for attempt in range(1, BUFFER_TRIES + 1):
             begun = self._clock()
@@ -207,8 +217,33 @@ class Microphone:
                     "took_s": round(self._clock() - begun, 3),
                 },
             )
+            if await self._has_reached(buffer):
+                self._missed = 0
+                self._uplink.sent(buffer.end)
+                return
             break
+        self._missed += 1
+        if self._missed < MISSED_TRIES:
+            self._losses.missed(buffer.start)  # it counts as not sent until it is said again
+            return
+        log.error("speech is lost: the line is too bad for it")
+        self._missed = 0
         self._uplink.sent(buffer.end)
+
+    async def _has_reached(self, buffer: SendBuffer) -> bool:
+        """Whether the agent got it in time; also if that cannot be known."""
+        if not buffer.pcm:
+            return True
+        left_s = WAITED_FOR_S - (self._clock() - self._subscribed_at)
+        try:
+            reached = await self._backend.has_reached(buffer.identity, timeout_s=max(left_s, 0.5))
+        except RoomError:
+            return True  # a track that is published again has a buffer of its own
+        late_s = self._clock() - self._subscribed_at
+        if reached is None or (reached and late_s <= WAITED_FOR_S):
+            return True
+        log.warning("pre-connect buffer came too late", extra={"after_s": round(late_s, 3)})
+        return False
 
     async def _acknowledge(self) -> None:
         while True:
@@ -228,12 +263,13 @@ class Microphone:
             now = self._clock()
             served = self._uplink.served(self._backend.queued_s, now)
             if self._losses.look(reception, served, now):
-                await self._say_again(served - self._losses.confirmed)
+                await self._say_again()
             self._do(self._uplink.connection(not self._losses.silent(self._clock()), now))
 
-    async def _say_again(self, samples: int) -> None:
+    async def _say_again(self) -> None:
         self._losses.replayed(self._clock())
-        log.warning("speech lost on the way", extra={"again_s": round(samples / self._rate, 3)})
+        again_s = (self._lane.next - self._losses.confirmed) / self._rate
+        log.warning("speech lost on the way", extra={"again_s": round(again_s, 3)})
         try:
             await self._backend.republish_microphone()
         except RoomError as error:

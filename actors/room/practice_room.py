@@ -92,6 +92,12 @@ class PracticeRoom:
     def set_encryption(self, *, enabled: bool) -> None:
         """Nothing of it leaves the machine."""
 
+    async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
+        """See the protocol. A lane loses nothing."""
+        if self._link.state != "connected":
+            raise RoomError("not connected to a room", "not-connected")
+        return True
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:

@@ -8,6 +8,7 @@ from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 UNSUPPORTED = RpcResult(code=1400, message="Method not supported at destination")
 NO_RECIPIENT = RpcResult(code=1401, message="Recipient not found")
 APPLICATION_ERROR = RpcResult(code=1500, message="Application error in method handler")
+NOT_RECEIVED = 1501
 TIMED_OUT = RpcResult(code=1502, message="Response timeout")
 """LiveKit's own codes and words."""
 

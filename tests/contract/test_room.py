@@ -407,6 +407,22 @@ def test_bytes_arrive_whole_with_their_attributes_and_at_their_receiver_only(hou
     house.play(scenario)
 
 
+def test_it_is_known_whether_what_was_sent_has_arrived(house: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        with pytest.raises(RoomError, match="not connected"):
+            await stage.stranger().backend.has_reached("agent", timeout_s=5.0)
+        terminal, peer = await stage.terminal(), await stage.peer()
+        await terminal.until(terminal.agent)
+        content = bytes(range(256)) * 1000
+        await terminal.backend.send_bytes(
+            content, topic=PRECONNECT, attributes={}, to="agent", name="buffer"
+        )
+        assert await terminal.backend.has_reached("agent", timeout_s=5.0)
+        await terminal.until(lambda: [got for _, got in peer.buffers] == [content])
+
+    house.play(scenario)
+
+
 def test_texts_arrive_whole_under_their_ids(house: House) -> None:
     texts = ["héllo", "", "a\n\0b", "🦜" * 20_000, "x" * 300_000]
 

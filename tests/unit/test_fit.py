@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from actors.room.fit import EASY_BYTES, fitted, rate_for
+from actors.room.fit import BAD_LINE_BYTES, EASY_BYTES, fitted, rate_for
 from actors.room.uplink import BUFFER_S, SAMPLE_BYTES
 from supervisor.drill.coded_signal import decode, generate
 
@@ -34,6 +34,11 @@ def nothing_left_behind() -> None:
 )
 def test_the_rate_is_as_high_as_is_easy(size: int, rate: int, expected: int) -> None:
     assert rate_for(size, rate) == expected
+
+
+def test_on_a_bad_line_less_is_easy() -> None:
+    assert rate_for(BAD_LINE_BYTES, 48_000, BAD_LINE_BYTES) == 48_000
+    assert rate_for(BAD_LINE_BYTES + 2, 48_000, BAD_LINE_BYTES) == 24_000
 
 
 def test_the_longest_buffer_is_still_easy() -> None:

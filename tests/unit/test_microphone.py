@@ -9,7 +9,7 @@ import pytest
 from actors.messages import Captured, Follow, Participant
 from actors.room.backend import RoomError
 from actors.room.mic import MicLane
-from actors.room.microphone import BACKLOG_S, BUFFER_TRIES, STALLED_S, Microphone
+from actors.room.microphone import BACKLOG_S, BUFFER_TRIES, MISSED_TRIES, STALLED_S, Microphone
 from actors.room.uplink import Seam, Uplink
 
 pytestmark = pytest.mark.unit
@@ -29,7 +29,10 @@ class Backend:
         self.taken: list[bytes] = []
         self.buffers: list[tuple[bytes, dict[str, str], str]] = []
         self.refuse_bytes = 0
+        self.reaches: list[bool | None] = []
+        """What became of the next buffers; then each arrives."""
         self.refuse_frames = 0
+        self.republished = 0
         self.open = asyncio.Event()
         self.open.set()
 
@@ -58,6 +61,15 @@ class Backend:
             self.refuse_bytes -= 1
             raise RoomError("not now")
         self.buffers.append((content, attributes, to))
+
+    async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
+        return self.reaches.pop(0) if self.reaches else True
+
+    async def reception(self) -> None:
+        return None
+
+    async def republish_microphone(self) -> None:
+        self.republished += 1
 
 
 class Rig:
@@ -224,6 +236,53 @@ def test_a_new_track_is_served_from_the_tape_again() -> None:
         content, attributes, _ = rig.backend.buffers[1]
         assert attributes["trackId"] == "TR_2"
         assert _positions(content) == list(range(again, again + 80))
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("late", [False, None])
+def test_a_buffer_that_came_too_late_is_said_again_with_what_followed(late: bool | None) -> None:
+    """None: whether it has come cannot be known, and is believed."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [late]
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: rig.backend.buffers)
+        rig.speak(5)
+        if late is None:
+            await rig.until(lambda: rig.follows[-1].served >= 100)
+            assert rig.backend.republished == 0
+            return
+        await rig.until(lambda: rig.backend.republished)
+        assert rig.follows[-1].served == 0
+        rig.microphone.republished("TR_2")
+        assert rig.follows[-1].next == 0
+        rig.position = 0
+        rig.speak(10)
+        rig.microphone.subscribed("TR_2")
+        await rig.until(lambda: len(rig.backend.buffers) == 2)
+        assert _positions(rig.backend.buffers[1][0]) == list(range(200))
+
+    run(scenario)
+
+
+def test_a_line_that_is_too_bad_for_buffers_gets_speech_without_them_in_the_end() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [False] * MISSED_TRIES
+        rig.speak(5)
+        rig.go_live()
+        for number in range(2, MISSED_TRIES + 1):
+            await rig.until(lambda number=number: rig.backend.republished == number - 1)
+            rig.microphone.republished(f"TR_{number}")
+            rig.position = 0
+            rig.speak(5)
+            rig.microphone.subscribed(f"TR_{number}")
+            await rig.until(lambda number=number: len(rig.backend.buffers) == number)
+            rig.now += 1000.0  # whatever the patience between two is
+        rig.speak(5)
+        await rig.until(lambda: rig.follows[-1].served >= 100)
+        assert rig.backend.republished == MISSED_TRIES - 1
 
     run(scenario)
 
