@@ -20,7 +20,7 @@ from actors.messages import (
 from actors.runtime.actor import Answer
 from actors.runtime.errors import OrderFailed
 
-from .lacking import lacking
+from .lacking import SLACK_S, lacking
 from .memory import Memory, Restored
 from .messages import KEPT, MessageList
 from .transcripts import SEGMENT, Transcripts
@@ -143,8 +143,10 @@ class Record:
 
     def complete(self, history: AgentHistory, since: float) -> int:
         """Put in what an agent remembers of the time since (Unix seconds), and the list does not
-        have; how many messages that are.
+        have; how many messages that are. Not what was said before the list was replaced.
         """
+        if self.restored is not None:
+            since = max(since, self.restored.at + SLACK_S)
         ours = [each for each in self.list.all() if each.conversation == history.conversation]
         missed = lacking(ours, history.items, since, history.conversation)
         for message in missed:

@@ -23,6 +23,7 @@ from actors.messages import (
     LeaveRoom,
     MessageChanged,
     MessagePurged,
+    RestoreMessages,
     Said,
     Say,
     SendText,
@@ -698,6 +699,32 @@ def test_what_was_said_while_the_room_was_away_is_asked_of_the_agent(runtime_dir
             await bench.sees(lambda state: state.agent.state == "listening")
             await bench.ask(EndSession())
             assert room.count(GetAgentHistory) == 2
+
+    asyncio.run(scenario())
+
+
+def test_what_was_taken_out_of_the_list_does_not_come_back_from_the_agent(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            room = bench.room
+            await room.ends("u1", "a secret", who="terminal-1", final=True, at=time.time())
+            before = time.time()
+            await bench.ask(RestoreMessages(()))
+            bench.room_dies()
+            await bench.state(lambda state: state.connection_state == "reconnecting")
+            await bench.room_is_back()
+            await room.next(JoinRoom)
+            room.agent("listening")
+            await room.next(GetAgentHistory)
+            said = (
+                AgentItem("i1", True, "a secret", before),
+                AgentItem("i2", False, "I see", time.time()),
+            )
+            await room.post.deliver("session", AgentHistory(room.conversation, said))
+            assert texts_of(await bench.listed()) == [("i2", "I see")]
 
     asyncio.run(scenario())
 
