@@ -17,15 +17,14 @@ from .audio import (
 from .base import PROTOCOL_VERSION, Envelope, Header, Kind, Message
 from .conversation import (
     AgentHistory,
-    AgentItem,
     ChatMessage,
-    GetAgentHistory,
     HistoryPage,
     HistoryState,
     ListHistory,
     MessageChanged,
     MessageKind,
     MessagePurged,
+    RecallHistory,
     StoreMessage,
 )
 from .devices import (
@@ -120,7 +119,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
-    GetAgentHistory, AgentHistory,
+    RecallHistory, AgentHistory,
     # session
     SessionState, StartSession, EndSession, Say, Said, DismissError, GetMessages, Messages,
     RestoreMessages, MessagesRestored, PrepareSession,
@@ -146,7 +145,6 @@ __all__ = [
     "ActorUp",
     "AgentError",
     "AgentHistory",
-    "AgentItem",
     "AgentLife",
     "AgentState",
     "AgentView",
@@ -165,7 +163,6 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
-    "GetAgentHistory",
     "GetLevel",
     "GetMessages",
     "GetStatus",
@@ -210,6 +207,7 @@ __all__ = [
     "PrepareSession",
     "ProvideTokens",
     "Ready",
+    "RecallHistory",
     "RecordingStarted",
     "Reload",
     "Reloaded",

@@ -40,29 +40,19 @@ class StoreMessage(Message, tag="store-message", frozen=True):
     message: ChatMessage
 
 
-class AgentItem(msgspec.Struct, frozen=True, array_like=True):
-    """One message as an agent remembers it."""
-
-    id: str
-    """Of the agent's, and not that of a transcript."""
-    is_user: bool
-    """Said or written by the user; else by the agent."""
-    text: str
-    created_at: float
-    """Unix seconds of the agent's clock."""
-
-
-class GetAgentHistory(Message, tag="get-agent-history", frozen=True):
+class RecallHistory(Message, tag="recall-history", frozen=True):
     """Order to the room: ask the agent what was said. :class:`AgentHistory` is delivered to whoever
     ordered it, after all that the agent had sent before; nothing, if the agent does not tell.
     """
 
 
 class AgentHistory(Message, tag="agent-history", frozen=True):
-    """The newest messages that the agent remembers, oldest first."""
+    """The newest messages that the agent remembers, oldest first, with ids and times of its own.
+    What was written to it is a ``user_transcript`` too: it does not tell the two apart.
+    """
 
     conversation: str
-    items: tuple[AgentItem, ...]
+    messages: tuple[ChatMessage, ...]
 
 
 class ListHistory(Message, tag="list-history", frozen=True):

@@ -6,7 +6,7 @@ sides then say :class:`PracticeBeat` several times a second for as long as they 
 """
 
 from .base import Message
-from .conversation import AgentItem
+from .conversation import ChatMessage
 from .room import Participant
 
 
@@ -108,4 +108,4 @@ class PracticeHistory(Message, tag="practice-history", frozen=True):
     """The answer to the request of that number: the newest messages, oldest first."""
 
     number: int
-    items: tuple[AgentItem, ...]
+    messages: tuple[ChatMessage, ...]

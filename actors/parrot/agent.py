@@ -119,14 +119,14 @@ class Agent:
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client: chat interrupts, and is answered."""
         if self._listens() and (text := self._chat.part(part)) is not None:
-            self._remembrance.add(text, is_user=True)
+            self._remembrance.add("user_transcript", text)
             answer = phrases.answer_to_text(text)
             self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
         return self._drain()
 
     def history(self, number: int) -> list[Message]:
         """The client asks what was said."""
-        return [PracticeHistory(number, self._remembrance.items)]
+        return [PracticeHistory(number, self._remembrance.messages)]
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""
@@ -207,7 +207,7 @@ class Agent:
                 case SpeechEnded(samples, seconds):
                     understood = phrases.heard(seconds)
                     self._out += self._transcript.final(understood, track)
-                    self._remembrance.add(understood, is_user=True)
+                    self._remembrance.add("user_transcript", understood)
                     words = phrases.words(phrases.answer_to_speech(seconds))
                     sounds = [(word, chirp(word)) for word in words]
                     self._think([*sounds, ("", parroted(samples))], now)
@@ -243,7 +243,7 @@ class Agent:
     def _fall_silent(self) -> None:
         if self._said is not None:
             self._out += self._said.close()
-            self._remembrance.add(self._said.text, is_user=False)
+            self._remembrance.add("agent_transcript", self._said.text)
         self._speech = self._said = None
         self._change("listening")
 

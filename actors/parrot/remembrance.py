@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from actors.messages import AgentItem
+from actors.messages import ChatMessage, MessageKind
 
 from .transcripts import NewId
 
@@ -16,14 +16,14 @@ class Remembrance:
     def __init__(self, ids: NewId, clock: Callable[[], float]) -> None:
         self._ids = ids
         self._clock = clock
-        self._items: deque[AgentItem] = deque(maxlen=KEPT)
+        self._messages: deque[ChatMessage] = deque(maxlen=KEPT)
 
-    def add(self, text: str, *, is_user: bool) -> None:
-        """The user, or the agent, has said it, as far as it was not cut off."""
+    def add(self, kind: MessageKind, text: str) -> None:
+        """It was said, as far as it was not cut off."""
         if text.strip():
-            self._items.append(AgentItem(self._ids("item_"), is_user, text, self._clock()))
+            self._messages.append(ChatMessage(self._ids("item_"), kind, text, self._clock()))
 
     @property
-    def items(self) -> tuple[AgentItem, ...]:
+    def messages(self) -> tuple[ChatMessage, ...]:
         """Oldest first."""
-        return tuple(self._items)
+        return tuple(self._messages)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from livekit import rtc
 from livekit.protocol.agent_pb import agent_session as protocol
 
-from actors.messages import AgentItem
+from actors.messages import ChatMessage, MessageKind
 
 from .backend import RoomError
 
@@ -26,11 +26,14 @@ NEWEST = 200
 MAX_ID = 100
 """Characters; livekit-agents' own have 17."""
 
-_ROLES = {protocol.USER: True, protocol.ASSISTANT: False}
-"""Whether it is the user; others (instructions) are not part of the talk."""
+_KINDS: dict[int, MessageKind] = {
+    protocol.USER: "user_transcript",
+    protocol.ASSISTANT: "agent_transcript",
+}
+"""Other roles (instructions) are not part of the talk."""
 
 
-async def history(room: Any, agent: str, timeout_s: float) -> tuple[AgentItem, ...]:
+async def history(room: Any, agent: str, timeout_s: float) -> tuple[ChatMessage, ...]:
     """The newest of what the agent of that identity remembers.
 
     ``room``: LiveKit's, connected. One request at a time. Raises :class:`RoomError` when there is
@@ -60,20 +63,20 @@ async def history(room: Any, agent: str, timeout_s: float) -> tuple[AgentItem, .
     return items_of(answer.get_chat_history)
 
 
-def items_of(answer: Any) -> tuple[AgentItem, ...]:
+def items_of(answer: Any) -> tuple[ChatMessage, ...]:
     """The messages of user and agent in a ``GetChatHistoryResponse`` that have words."""
-    messages = (item.message for item in answer.items if item.HasField("message"))
-    items = [
-        AgentItem(
+    said = (item.message for item in answer.items if item.HasField("message"))
+    messages = [
+        ChatMessage(
             message.id,
-            _ROLES[message.role],
+            _KINDS[message.role],
             "\n".join(part.text for part in message.content if part.HasField("text")),
             message.created_at.ToNanoseconds() / 1e9,
         )
-        for message in messages
-        if message.role in _ROLES
+        for message in said
+        if message.role in _KINDS
     ]
-    useful = (item for item in items if item.text.strip() and 0 < len(item.id) <= MAX_ID)
+    useful = (each for each in messages if each.text.strip() and 0 < len(each.id) <= MAX_ID)
     return tuple(useful)[-NEWEST:]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import AgentItem, ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
+from actors.messages import ChatMessage, ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
 
 from .loss import Reception
 
@@ -198,7 +198,7 @@ class RoomBackend(Protocol):
         :class:`RoomError` when there is no connection.
         """
 
-    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
         """What the agent of that identity remembers, as :class:`AgentHistory` holds it. All that it
         sent before its answer has been told as events. One request at a time. Raises
         :class:`RoomError`, also when it does not answer in time.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from actors.messages import (
-    AgentItem,
+    ChatMessage,
     ConnectionState,
     JoinRoom,
     Participant,
@@ -115,11 +115,11 @@ class Call:
             call.method, call.payload, to=agent.identity, timeout_s=call.timeout_s
         )
 
-    async def agent_history(self) -> tuple[AgentItem, ...]:
+    async def agent_history(self) -> tuple[ChatMessage, ...]:
         """What the agent remembers. Raises ``RoomError``."""
         if (agent := agent_of(self._participants)) is None:
             raise RoomError("there is no agent", "not-connected")
-        return await self.backend.agent_history(agent.identity, timeout_s=MEMORY_S)
+        return await self.backend.agent_history(of=agent.identity, timeout_s=MEMORY_S)
 
     async def leave(self) -> None:
         """Leave the room for good."""

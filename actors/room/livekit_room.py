@@ -19,7 +19,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from actors.messages import (
-    AgentItem,
+    ChatMessage,
     ConnectionState,
     InvokeRpc,
     Participant,
@@ -316,12 +316,12 @@ class LiveKitRoom:
         except TimeoutError:
             return TIMED_OUT
 
-    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
         """See the protocol."""
         self._participant()
-        items: tuple[AgentItem, ...]
-        items = await self._sending(agent_session.history(self._room, agent, timeout_s))
-        return items
+        told: tuple[ChatMessage, ...]
+        told = await self._sending(agent_session.history(self._room, of, timeout_s))
+        return told
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """See the protocol."""

@@ -10,7 +10,7 @@ import secrets
 import time
 
 from actors.messages import (
-    AgentItem,
+    ChatMessage,
     ConnectionState,
     Message,
     Participant,
@@ -75,7 +75,7 @@ class PracticeRoom:
         """When it was acknowledged last."""
         self._spoken_at = 0.0
         self._asked = 0
-        self._remembered: asyncio.Future[tuple[AgentItem, ...]] = self._loop.create_future()
+        self._remembered: asyncio.Future[tuple[ChatMessage, ...]] = self._loop.create_future()
 
     # -- the backend -----------------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class PracticeRoom:
             raise RoomError("not connected to a room", "not-connected")
         return UNSUPPORTED
 
-    async def agent_history(self, agent: str, *, timeout_s: float) -> tuple[AgentItem, ...]:
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
         """See the protocol."""
         self._asked += 1
         self._remembered = self._loop.create_future()
@@ -225,9 +225,9 @@ class PracticeRoom:
                 self._emit(AgentAudio(sid, rate, message.pcm))
             case PracticeText():
                 self._texts.part(message)
-            case PracticeHistory(number=number, items=items):
+            case PracticeHistory(number=number, messages=messages):
                 if number == self._asked and not self._remembered.done():
-                    self._remembered.set_result(items)
+                    self._remembered.set_result(messages)
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster == self._roster:

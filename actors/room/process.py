@@ -13,11 +13,11 @@ from actors.messages import (
     Captured,
     DiscardBuffer,
     Done,
-    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Message,
     PerformRpc,
+    RecallHistory,
     RoomState,
     SendText,
     ServeRpc,
@@ -130,7 +130,7 @@ class RoomActor(Actor):
                     self._call.backend.serve_rpc(self._desk.methods)
             case SendText():
                 return self._send_once(message)
-            case GetAgentHistory():
+            case RecallHistory():
                 self.spawn(self._ask_agent(sender), "agent's history")
             case AudioState():
                 self._on_audio_state(message)
@@ -273,12 +273,12 @@ class RoomActor(Actor):
                 if (call := self._call) is None or call.is_over:
                     return
                 try:
-                    items = await call.agent_history()
+                    told = await call.agent_history()
                 except RoomError as error:
                     self.log.info("what was said is not told", extra={"reason": str(error)})
                 else:
                     with suppress(OutboxFull):  # it is late already, and will ask again
-                        self.deliver(asked_by, AgentHistory(call.conversation, items))
+                        self.deliver(asked_by, AgentHistory(call.conversation, told))
                     return
 
     # -- calls of methods ------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from actors.messages import AgentItem, ChatMessage
+from actors.messages import ChatMessage
 
 SLACK_S = 60.0
 """Clocks of agent and terminal may differ by so much; LiveKit's tokens would not bear more."""
@@ -24,7 +24,7 @@ _STEP_S = 0.001
 class _Told:
     """A message of the agent's, and what we have of it."""
 
-    item: AgentItem
+    message: ChatMessage
     text: "_Plain"
     parts: list[str] = field(default_factory=list)
     """That we do not have, in order."""
@@ -33,21 +33,25 @@ class _Told:
 
 
 def lacking(
-    ours: Sequence[ChatMessage], theirs: Sequence[AgentItem], since: float, conversation: str
+    ours: Sequence[ChatMessage], theirs: Sequence[ChatMessage], since: float, conversation: str
 ) -> list[ChatMessage]:
     """Final messages to be added to ours, oldest first, with the times of their places.
 
     ``ours``: of this conversation, in order; ``theirs``: oldest first; nothing is added that was
     said before ``since`` (Unix seconds).
     """
-    told = [_Told(item, _Plain(item.text)) for item in theirs]
-    for is_user in (True, False):
+    told = [_Told(message, _Plain(message.text)) for message in theirs]
+    for is_agent in (True, False):
         _compare(
-            [message for message in ours if (message.kind != "agent_transcript") is is_user],
-            [each for each in told if each.item.is_user is is_user],
+            [message for message in ours if _is_agent(message) is is_agent],
+            [each for each in told if _is_agent(each.message) is is_agent],
         )
     known = {message.id for message in ours}
     return [message for message in _placed(told, since, conversation) if message.id not in known]
+
+
+def _is_agent(message: ChatMessage) -> bool:
+    return message.kind == "agent_transcript"
 
 
 def _compare(ours: list[ChatMessage], theirs: list[_Told]) -> None:
@@ -88,14 +92,14 @@ def _placed(told: list[_Told], since: float, conversation: str) -> Iterable[Chat
         later = (at for other in told[index + 1 :] for at in other.known_at[:1])
         ceiling = next(later, float("inf"))
         floor = max([floor, *each.known_at])
-        if each.item.created_at < since - SLACK_S:
+        if each.message.timestamp < since - SLACK_S:
             continue
         for number, part in enumerate(each.parts):
-            at = max(min(each.item.created_at, ceiling - _STEP_S), floor + _STEP_S)
+            at = max(min(each.message.timestamp, ceiling - _STEP_S), floor + _STEP_S)
             floor = at
             yield ChatMessage(
-                id=f"{each.item.id}.{number}" if number or each.known_at else each.item.id,
-                kind="user_transcript" if each.item.is_user else "agent_transcript",
+                id=f"{each.message.id}.{number}" if number or each.known_at else each.message.id,
+                kind=each.message.kind,
                 text=part,
                 timestamp=at,
                 conversation=conversation,

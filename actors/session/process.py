@@ -17,12 +17,12 @@ from actors.messages import (
     ChatMessage,
     DismissError,
     EndSession,
-    GetAgentHistory,
     GetMessages,
     Message,
     Messages,
     PrepareSession,
     ProvideTokens,
+    RecallHistory,
     RestoreMessages,
     RoomState,
     Say,
@@ -268,7 +268,7 @@ class SessionActor(Actor):
             case "connected":
                 if self._absence.meets(self._machine.agent.state):
                     with suppress(Overloaded):
-                        self.tell(ROOM, GetAgentHistory())
+                        self.tell(ROOM, RecallHistory())
             case "disconnected":
                 self._absence.over()
 

@@ -148,7 +148,7 @@ class Record:
         if self.restored is not None:
             since = max(since, self.restored.at + SLACK_S)
         ours = [each for each in self.list.all() if each.conversation == history.conversation]
-        missed = lacking(ours, history.items, since, history.conversation)
+        missed = lacking(ours, history.messages, since, history.conversation)
         for message in missed:
             if not self.is_full:
                 self.put(message, is_late=True)

@@ -703,13 +703,13 @@ def test_an_agent_tells_what_was_said(agency: House) -> None:
         await terminal.say("good morning", str(uuid4()))
         await terminal.until(lambda: "speaking" in terminal.agent_states())
         await terminal.until(lambda: terminal.agent_state() == "listening")
-        *_, asked, answer = await terminal.backend.agent_history(agent.identity, timeout_s=5.0)
-        assert (asked.is_user, asked.text) == (True, "good morning")
-        assert not answer.is_user
+        *_, asked, answer = await terminal.backend.agent_history(of=agent.identity, timeout_s=5.0)
+        assert (asked.kind, asked.text) == ("user_transcript", "good morning")
+        assert answer.kind == "agent_transcript"
         assert answer.text.strip() == "You said: good morning"
         assert all((asked.id, answer.id))
         assert asked.id != answer.id
-        assert began - 1 < asked.created_at <= answer.created_at < time.time() + 1
+        assert began - 1 < asked.timestamp <= answer.timestamp < time.time() + 1
         (end,) = [e for e in terminal.ended(agent.identity) if "good" in terminal.text(e.stream_id)]
         assert terminal.text(end.stream_id).strip() == answer.text.strip()
 
@@ -719,11 +719,11 @@ def test_an_agent_tells_what_was_said(agency: House) -> None:
 def test_who_is_no_agent_does_not_tell_what_was_said(house: House) -> None:
     async def scenario(stage: Stage) -> None:
         with pytest.raises(RoomError, match="not connected"):
-            await stage.stranger().backend.agent_history("agent", timeout_s=0.3)
+            await stage.stranger().backend.agent_history(of="agent", timeout_s=0.3)
         terminal, _ = await stage.terminal(), await stage.peer()
         await terminal.until(terminal.agent)
         with pytest.raises(RoomError, match="did not answer"):
-            await terminal.backend.agent_history("agent", timeout_s=0.3)
+            await terminal.backend.agent_history(of="agent", timeout_s=0.3)
 
     house.play(scenario)
 

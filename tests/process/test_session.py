@@ -12,17 +12,17 @@ import pytest
 
 from actors.messages import (
     AgentHistory,
-    AgentItem,
+    ChatMessage,
     DiscardBuffer,
     DismissError,
     Done,
     EndSession,
     Failed,
-    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     MessageChanged,
     MessagePurged,
+    RecallHistory,
     RestoreMessages,
     Said,
     Say,
@@ -673,16 +673,18 @@ def test_what_was_said_while_the_room_was_away_is_asked_of_the_agent(runtime_dir
             await bench.room_is_back()
             await room.next(JoinRoom)
             room.agent("speaking")
-            await room.next(GetAgentHistory)
+            await room.next(RecallHistory)
             conversation = room.conversation
             known = (
-                AgentItem("i1", True, "Two tickets", time.time()),
-                AgentItem("i2", False, "To where would you like to go?", time.time()),
+                ChatMessage("i1", "user_transcript", "Two tickets", time.time()),
+                ChatMessage(
+                    "i2", "agent_transcript", "To where would you like to go?", time.time()
+                ),
             )
             await room.post.deliver("session", AgentHistory(conversation, known))
             room.agent("listening")
-            await room.next(GetAgentHistory)
-            said = (*known, AgentItem("i3", True, "To Bern", time.time()))
+            await room.next(RecallHistory)
+            said = (*known, ChatMessage("i3", "user_transcript", "To Bern", time.time()))
             for conversation_, items in (("another", said), (conversation, said)):
                 await room.post.deliver("session", AgentHistory(conversation_, items))
             want = [
@@ -698,7 +700,7 @@ def test_what_was_said_while_the_room_was_away_is_asked_of_the_agent(runtime_dir
             room.agent("listening")
             await bench.sees(lambda state: state.agent.state == "listening")
             await bench.ask(EndSession())
-            assert room.count(GetAgentHistory) == 2
+            assert room.count(RecallHistory) == 2
 
     asyncio.run(scenario())
 
@@ -718,10 +720,10 @@ def test_what_was_taken_out_of_the_list_does_not_come_back_from_the_agent(
             await bench.room_is_back()
             await room.next(JoinRoom)
             room.agent("listening")
-            await room.next(GetAgentHistory)
+            await room.next(RecallHistory)
             said = (
-                AgentItem("i1", True, "a secret", before),
-                AgentItem("i2", False, "I see", time.time()),
+                ChatMessage("i1", "user_transcript", "a secret", before),
+                ChatMessage("i2", "agent_transcript", "I see", time.time()),
             )
             await room.post.deliver("session", AgentHistory(room.conversation, said))
             assert texts_of(await bench.listed()) == [("i2", "I see")]

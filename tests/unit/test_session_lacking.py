@@ -6,36 +6,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.messages import AgentItem, ChatMessage
+from actors.messages import ChatMessage, MessageKind
 from actors.session.lacking import SLACK_S, lacking
 
 pytestmark = pytest.mark.unit
 
-USER, AGENT = True, False
+USER: MessageKind = "user_transcript"
+AGENT: MessageKind = "agent_transcript"
 
 
-def theirs(*said: tuple[bool, str]) -> list[AgentItem]:
+def theirs(*said: tuple[MessageKind, str]) -> list[ChatMessage]:
     return [
-        AgentItem(f"item_{at}", is_user, text, 100.0 + at)
-        for at, (is_user, text) in enumerate(said)
+        ChatMessage(f"item_{at}", kind, text, 100.0 + at) for at, (kind, text) in enumerate(said)
     ]
 
 
-def ours(*said: tuple[bool, str], at: float = 100.0, is_final: bool = True) -> list[ChatMessage]:
+def ours(
+    *said: tuple[MessageKind, str], at: float = 100.0, is_final: bool = True
+) -> list[ChatMessage]:
     return [
         ChatMessage(
             f"SG_{at + number:g}",
-            "user_transcript" if is_user else "agent_transcript",
+            kind,
             text,
             at + number,
             is_final,
             "c1",
         )
-        for number, (is_user, text) in enumerate(said)
+        for number, (kind, text) in enumerate(said)
     ]
 
 
-def added(mine: list[ChatMessage], told: list[AgentItem], since: float = 0.0) -> list[str]:
+def added(mine: list[ChatMessage], told: list[ChatMessage], since: float = 0.0) -> list[str]:
     return [message.text for message in lacking(mine, told, since, "c1")]
 
 
@@ -109,21 +111,21 @@ def test_with_an_empty_list_all_is_missing() -> None:
 
 
 WORDS = st.lists(st.text("abcdefgh", min_size=2, max_size=6), min_size=1, max_size=6).map(" ".join)
-SAID = st.lists(st.tuples(st.booleans(), WORDS), min_size=1, max_size=12)
+SAID = st.lists(st.tuples(st.sampled_from([USER, AGENT]), WORDS), min_size=1, max_size=12)
 
 
 @given(SAID, st.data())
 def test_whatever_was_missed_each_word_is_there_once_and_in_order(
-    said: list[tuple[bool, str]], data: st.DataObject
+    said: list[tuple[MessageKind, str]], data: st.DataObject
 ) -> None:
     """Some messages in a row are missing, and of the one before them its end."""
     told = theirs(*[(who, f"{text} {number}") for number, (who, text) in enumerate(said)])
     mine = [
         ChatMessage(
             f"SG_{item.id}",
-            "user_transcript" if item.is_user else "agent_transcript",
+            item.kind,
             item.text,
-            item.created_at,
+            item.timestamp,
             True,
             "c1",
         )
@@ -135,9 +137,8 @@ def test_whatever_was_missed_each_word_is_there_once_and_in_order(
     left = [*mine[: max(0, first - 1)], *_cut(cut, data), *mine[last:]]
     new = lacking(left, told, since=0.0, conversation="c1")
     after = sorted([*left, *new], key=lambda message: message.timestamp)
-    for is_user in (True, False):
-        want = [letter for item in told if item.is_user is is_user for letter in item.text]
-        kind = "user_transcript" if is_user else "agent_transcript"
+    for kind in (USER, AGENT):
+        want = [letter for item in told if item.kind == kind for letter in item.text]
         got = [letter for each in after if each.kind == kind for letter in each.text]
         assert [x for x in got if x.isalnum()] == [x for x in want if x.isalnum()]
     assert all(a.timestamp < b.timestamp for a, b in pairwise(new))
