@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.agent import Agent as Agent
     from .api.blocking import BlockingSession as BlockingSession
+    from .api.devices import AudioDevice as AudioDevice
     from .api.errors import AgentFailed as AgentFailed
     from .api.errors import CallpointError as CallpointError
     from .api.errors import OptionsError as OptionsError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "agent": ("Agent",),
     "blocking": ("BlockingSession",),
+    "devices": ("AudioDevice",),
     "errors": (
         "AgentFailed",
         "CallpointError",
@@ -70,6 +72,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Agent",
     "AgentFailed",
+    "AudioDevice",
     "BlockingSession",
     "CallpointError",
     "Change",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from actors.messages import (
     AudioLevel,
+    AudioState,
     ChatMessage,
     Message,
     MessageChanged,
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 SESSION, AUDIO, ROOM = "session", "audio", "room"
 OPEN_S = 10.0
 """Until a terminal that runs has said how things stand: one that was just started is busy."""
-
-
+DEVICES_S = 30.0
+"""The sound system may take 8 s to tell what there is, and again for each device that is tried."""
 ROUND_TRIP_S = 10.0
 """Of a call to the agent, beside its answer: LiveKit's client gives it 7 s."""
 
@@ -61,7 +62,8 @@ class Link:
         self._client = Client(
             runtime_dir,
             subscribes=(
-                SessionState, MessageChanged, MessagePurged, MessagesRestored, AudioLevel
+                SessionState, MessageChanged, MessagePurged, MessagesRestored, AudioLevel,
+                AudioState,
             ),
             on_message=self._on_message,
             on_peer=self._on_peer,
@@ -100,6 +102,10 @@ class Link:
         """Ask the session. Raises ``OrderFailed``."""
         return await self._client.insist(SESSION, message)
 
+    async def ask_audio(self, message: Message) -> Message:
+        """Ask the audio process, which may have to try a device. Raises ``OrderFailed``."""
+        return await self._client.insist(AUDIO, message, DEVICES_S)
+
     async def call_agent(self, call: PerformRpc) -> Message:
         """Ask the room, once: nobody knows what a second call would do. Raises ``OrderFailed``."""
         return await self._client.ask(ROOM, call, call.timeout_s + ROUND_TRIP_S)
@@ -114,6 +120,9 @@ class Link:
         match message:
             case AudioLevel() if sender == AUDIO:
                 self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
+            case AudioState() if sender == AUDIO:
+                if (change := self._view.apply_audio(message)) is not None:
+                    self._tell(change)
             case Missed():
                 self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Self
 
 from actors.messages import (
     ConnectionState,
+    Devices,
+    DevicesChosen,
     DismissError,
     EndSession,
+    ListDevices,
     Message,
     PerformRpc,
     PrepareSession,
@@ -28,6 +31,7 @@ from actors.runtime.errors import OrderFailed
 from actors.runtime.feed import CAPACITY
 
 from .agent import Agent
+from .devices import DIRECTION, AudioDevice, DeviceKind, of_kind, order
 from .errors import OrderRefused, SessionClosed, SessionFailed
 from .message import ReceivedMessage, SentMessage, to_chat
 from .messaging import MessageReceiver, MessageSender, TextSender
@@ -47,6 +51,10 @@ log = logging.getLogger(__name__)
 
 CONNECT_S = 30.0
 """A join that takes longer is given up by the terminal, which says so."""
+
+DEVICES_S = 10.0
+"""Until the audio process that uses other devices is there: it opens them, and those of the config
+if they are gone again."""
 
 SETTLE_S = 1.0
 """Between the answer to an order and its being seen: a turn or two of several loops."""
@@ -347,6 +355,48 @@ class Session:
         await self.open()
         await self._order(SetMuted(False))
         await self._settle(lambda now: not now.is_muted)
+
+    async def get_local_devices(self, kind: DeviceKind) -> tuple[AudioDevice, ...]:
+        """The terminal's microphones (``audioinput``) or loudspeakers (``audiooutput``) as they are
+        now. Raises as :meth:`end`, :class:`OrderRefused` also when the sound system does not tell.
+        """
+        await self.open()
+        found = await self._asked(lambda link: link.ask_audio(ListDevices()))
+        return of_kind(kind, found.devices if isinstance(found, Devices) else ())
+
+    def get_active_device(self, kind: DeviceKind) -> str:
+        """Name of the microphone or loudspeaker in use; ``none``: there is none; empty: not known.
+        Also in :attr:`snapshot`.
+        """
+        now = self.snapshot
+        return now.input_device if DIRECTION[kind] == "input" else now.output_device
+
+    async def switch_active_device(
+        self, kind: DeviceKind, device: AudioDevice | str | None
+    ) -> None:
+        """Use another microphone or loudspeaker from now on, until the machine restarts; returns
+        when it is used. In a conversation that costs what is said in the part of a second until the
+        other one is open.
+
+        ``device``: one of :meth:`get_local_devices`, or as a config's ``input`` and ``output``: a
+        name, a part of one, an id, ``default`` or ``none``; None: what the config says. Those of
+        the config take its place while it cannot be used.
+
+        Raises as :meth:`end`, :class:`OrderRefused` also when there is no such device or it cannot
+        be opened: then nothing has changed.
+        """
+        await self.open()
+        wanted = order(kind, device)
+        chosen = await self._asked(lambda link: link.ask_audio(wanted))
+        if not isinstance(chosen, DevicesChosen):
+            return
+        try:
+            await self._observers.until(lambda _: self._view.uses(chosen), DEVICES_S)
+        except TimeoutError:
+            raise OrderRefused(
+                "the device was there when it was tried, and is not used",
+                "callpoint status shows what is the matter",
+            ) from None
 
     async def set_encryption_enabled(self, enabled: bool) -> None:
         """End-to-end encryption on or off from now on, on this side: the agent must do the same.

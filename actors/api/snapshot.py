@@ -26,6 +26,10 @@ class Snapshot:
     is_encrypted: bool = False
     """What is said and sent is encrypted end to end."""
     room_name: str = ""
+    input_device: str = ""
+    """Name of the microphone in use; ``none``: there is none; empty: not known."""
+    output_device: str = ""
+    """Name of the loudspeaker in use."""
     messages: tuple[ReceivedMessage, ...] = ()
     """In the order in which they first appeared; the newest 2000."""
 

@@ -27,6 +27,7 @@ from .conversation import (
 )
 from .devices import (
     Devices,
+    DevicesChosen,
     GetLevel,
     KeepSound,
     ListDevices,
@@ -34,6 +35,7 @@ from .devices import (
     SoundKept,
     SoundTried,
     TrySound,
+    UseDevices,
 )
 from .kiosk import KioskState
 from .lifecycle import (
@@ -129,6 +131,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
     # devices
     ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
+    UseDevices, DevicesChosen,
 )  # fmt: skip
 
 __all__ = [
@@ -149,6 +152,7 @@ __all__ = [
     "Custom",
     "DiscardBuffer",
     "Devices",
+    "DevicesChosen",
     "DismissError",
     "Done",
     "EndSession",
@@ -233,6 +237,7 @@ __all__ = [
     "Track",
     "TrySound",
     "UplinkState",
+    "UseDevices",
     "Welcome",
     "Woken",
 ]

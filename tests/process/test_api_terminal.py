@@ -354,7 +354,12 @@ def test_a_script_without_a_loop(terminal: Terminal) -> None:
             if isinstance(change, MessageChanged) and change.message.id == sent.id
         )
         assert said.text == "two tickets"
+        loud = next(level for level in session.levels() if level.input_dbfs > -40.0)
+        assert loud.agent_dbfs <= 0.0
+        assert session.input_dbfs <= 0.0
+        assert session.agent_dbfs <= 0.0
         session.mute()
+        assert session.is_muted
         session.unmute()
         session.restore_message_history([])
         session.end()
