@@ -54,9 +54,11 @@ from .lifecycle import (
     StopTerminal,
 )
 from .practice import (
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
     PracticeClosed,
     PracticeJoin,
     PracticeJoined,
@@ -129,6 +131,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     # practice
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
+    PracticeCall, PracticeAnswer,
     # devices
     ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
     UseDevices, DevicesChosen,
@@ -188,9 +191,11 @@ __all__ = [
     "ParticipantKind",
     "Peer",
     "PerformRpc",
+    "PracticeAnswer",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
+    "PracticeCall",
     "PracticeClosed",
     "PracticeJoin",
     "PracticeJoined",

@@ -7,6 +7,7 @@ sides then say :class:`PracticeBeat` several times a second for as long as they 
 
 from .base import Message
 from .room import Participant
+from .rpc import RpcResult
 
 
 class PracticeJoin(Message, tag="practice-join", frozen=True):
@@ -95,3 +96,24 @@ class PracticeText(Message, tag="practice-text", frozen=True):
     """Of the header; at the end of the trailer too."""
     content: str
     ended: bool
+
+
+class PracticeCall(Message, tag="practice-call", frozen=True):
+    """A call of a method of the other side, either way; answered by :class:`PracticeAnswer`."""
+
+    id: str
+    """Chosen by the caller."""
+    method: str
+    caller: str
+    """Identity."""
+    payload: str
+    timeout_s: float
+    """After it, nobody waits for the answer any more."""
+
+
+class PracticeAnswer(Message, tag="practice-answer", frozen=True):
+    """What a call has come to."""
+
+    id: str
+    """Of the call."""
+    result: RpcResult

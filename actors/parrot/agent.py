@@ -10,8 +10,10 @@ from actors.messages import (
     AgentState,
     Message,
     Participant,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBytes,
+    PracticeCall,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -21,6 +23,7 @@ from actors.messages import (
 from . import ears, phrases
 from .chat import Chat
 from .ears import Ears
+from .methods import Methods
 from .speech import Sound, Speech, Word
 from .transcripts import AgentTranscript, NewId, UserTranscript, new_id
 from .vad import RATE, EnergyVad, Samples, SpeechEnded, SpeechEvent, SpeechGoesOn, SpeechStarted
@@ -63,6 +66,7 @@ class Agent:
         self._ears = Ears()
         self._vad = EnergyVad()
         self._chat = Chat()
+        self._methods = Methods(self.identity, ids)
         self._heard_at = 0.0
         self._transcript = UserTranscript(user, ids)
         self._greet_at: float | None = None
@@ -99,6 +103,7 @@ class Agent:
         """The client is silent: its track is gone; an open utterance may yet go on."""
         self._published = None
         self._ears.close()
+        self._methods.client_gone()
 
     def audio(self, frame: PracticeAudio, now: float) -> list[Message]:
         """A frame of the client's track."""
@@ -117,6 +122,14 @@ class Agent:
             answer = phrases.answer_to_text(text)
             self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
         return self._drain()
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        """The client calls a method."""
+        return self._methods.call(call) if self._active else []
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
+        """The client has answered a call."""
+        return self._methods.answer(answer)
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""

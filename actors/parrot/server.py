@@ -13,9 +13,11 @@ from typing import Protocol
 
 from actors.messages import (
     Message,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
     PracticeClosed,
     PracticeJoin,
     PracticeJoined,
@@ -65,6 +67,12 @@ class Resident(Protocol):
 
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client."""
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        """The client calls a method."""
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
+        """The client has answered a call."""
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""
@@ -120,6 +128,10 @@ class Server:
                 return room.to_client(room.agent.stream(message, now))
             case PracticeText():
                 return room.to_client(room.agent.text(message, now))
+            case PracticeCall():
+                return room.to_client(room.agent.call(message))
+            case PracticeAnswer():
+                return room.to_client(room.agent.answer(message))
         return []
 
     def unreachable(self, peer: str, now: float) -> None:

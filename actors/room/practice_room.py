@@ -13,9 +13,11 @@ from actors.messages import (
     ConnectionState,
     Message,
     Participant,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
     PracticePublish,
     PracticeRoster,
     PracticeSubscribed,
@@ -36,10 +38,11 @@ from .backend import (
 )
 from .loss import Reception
 from .practice_link import PracticeLink
+from .practice_rpc import PracticeCalls, new_call
 from .practice_text import PracticeTexts
 from .practice_token import place_of
 from .roster import voice_of
-from .rpc import UNSUPPORTED
+from .rpc import NO_RECIPIENT
 
 QUEUE_S = 0.1
 """So far ahead of their time samples are taken; then ``capture`` waits. LiveKit's queue."""
@@ -60,6 +63,7 @@ class PracticeRoom:
         self._loop = asyncio.get_running_loop()
         self._link = PracticeLink(bus, self._on_news, self._on_state)
         self._texts = PracticeTexts(on_event)
+        self._calls = PracticeCalls(self._link.send, on_event)
         self._roster: tuple[Participant, ...] = ()
         self._voice = ("", VOICE_RATE)
         self._rate = 0
@@ -90,13 +94,16 @@ class PracticeRoom:
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:
-        """See the protocol. A parrot has no methods."""
+        """See the protocol."""
         if self._link.state != "connected":
             raise RoomError("not connected to a room", "not-connected")
-        return UNSUPPORTED
+        if all(each.identity != to for each in self._roster):
+            return NO_RECIPIENT
+        return await self._calls.perform(new_call(method, self.identity, payload, timeout_s))
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
-        """A parrot calls none."""
+        """See the protocol."""
+        self._calls.served = methods
 
     async def connect(self, url: str, token: str) -> None:
         """See the protocol. ``url`` is not used: there is one parrot in a terminal."""
@@ -186,6 +193,7 @@ class PracticeRoom:
                 self._emit(MicrophoneRepublished(self._publish()))
         else:
             self._texts.break_off()
+            self._calls.break_off()
         self._emit(ConnectionChanged(state, reason, end))
         if state == "disconnected":
             self._show(())
@@ -203,6 +211,8 @@ class PracticeRoom:
                 self._emit(AgentAudio(sid, rate, message.pcm))
             case PracticeText():
                 self._texts.part(message)
+            case PracticeCall() | PracticeAnswer():
+                self._calls.take(message)
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster == self._roster:

@@ -11,8 +11,10 @@ from actors.messages import (
     Message,
     Participant,
     ParticipantKind,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBytes,
+    PracticeCall,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -22,6 +24,7 @@ from actors.parrot.lane import PracticeLane
 from actors.parrot.server import Server
 from actors.room.backend import OnEvent, RoomBackend
 from actors.room.practice_room import PracticeRoom
+from actors.room.rpc import UNSUPPORTED
 from actors.runtime.bus import Bus
 from actors.settings import Settings
 from tests.children import Children
@@ -169,6 +172,12 @@ class Cast:
         for peer in self.members:
             if part.ended:
                 peer.texts.append((part.stream_id, part.participant, text))
+        return []
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        return [PracticeAnswer(call.id, UNSUPPORTED)]
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
         return []
 
     def tick(self, now: float) -> list[Message]:
