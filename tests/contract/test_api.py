@@ -9,6 +9,7 @@ import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ class Twin:
     def __init__(self, spoken: Path) -> None:
         self.microphone = f"file:{spoken}"
 
-    def session(self) -> Session:
+    def session(self, **options: Any) -> Session:
         """With a terminal of its own."""
         raise NotImplementedError
 
@@ -57,9 +58,8 @@ class Twin:
         """Seconds of speech in what the agent has understood."""
         raise NotImplementedError
 
-    @property
-    def _options(self) -> SessionOptions:
-        return SessionOptions(input=self.microphone, output="none")
+    def _options(self, **options: Any) -> SessionOptions:
+        return SessionOptions(input=self.microphone, output="none", **options)
 
     def _config(self, timeout_s: float) -> dict[str, dict[str, object]]:
         return {
@@ -72,9 +72,9 @@ class Twin:
 class Practice(Twin):
     understood_s = staticmethod(ParrotStage.understood_s)
 
-    def session(self) -> Session:
+    def session(self, **options: Any) -> Session:
         return Session.with_agent(
-            "parrot", token_source=TokenSource.practice(), options=self._options
+            "parrot", token_source=TokenSource.practice(), options=self._options(**options)
         )
 
     def terminal(self, folder: Path, delay_s: float, timeout_s: float) -> Terminal:
@@ -93,12 +93,12 @@ class LiveKit(Twin):
         super().__init__(spoken)
         self._server, self._worker = server, worker
 
-    def session(self) -> Session:
+    def session(self, **options: Any) -> Session:
         server = self._server
         return Session.with_agent(
             self._worker.name,
             token_source=TokenSource.local(server.url, server.api_key, server.api_secret),
-            options=self._options,
+            options=self._options(**options),
         )
 
     def terminal(self, folder: Path, delay_s: float, timeout_s: float) -> Terminal:
@@ -158,9 +158,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def opened(twin: Twin) -> AsyncIterator[tuple[Session, Watch]]:
+async def opened(twin: Twin, **options: Any) -> AsyncIterator[tuple[Session, Watch]]:
     watch = Watch()
-    async with twin.session() as session, asyncio.timeout(100):
+    async with twin.session(**options) as session, asyncio.timeout(100):
         following = asyncio.create_task(watch.follow(session))
         try:
             yield session, watch
@@ -171,9 +171,9 @@ async def opened(twin: Twin) -> AsyncIterator[tuple[Session, Watch]]:
 Scenario = Callable[[Session, Watch], Awaitable[None]]
 
 
-def play(twin: Twin, scenario: Scenario) -> None:
+def play(twin: Twin, scenario: Scenario, **options: Any) -> None:
     async def run() -> None:
-        async with opened(twin) as (session, watch):
+        async with opened(twin, **options) as (session, watch):
             await scenario(session, watch)
 
     asyncio.run(run())
@@ -237,6 +237,8 @@ def test_a_conversation_is_connecting_connected_and_over(twin: Twin) -> None:
         assert all(each.is_pending or each.can_listen for each in early)
         room = session.snapshot.room_name
         assert room
+        await session.start()
+        assert session.snapshot.room_name == room, "a conversation is on already"
         await session.end()
         await session.wait_until_disconnected(ANSWER_S)
         assert (session.is_connected, session.agent.is_finished) == (False, True)
@@ -315,6 +317,42 @@ def test_methods_are_called_both_ways_and_levels_are_told(twin: Twin) -> None:
         async for levels in session.levels():
             if levels.agent_dbfs > -50.0:
                 break
+
+    play(twin, scenario)
+
+
+def test_without_preconnect_nothing_is_kept_for_the_agent(twin: Twin) -> None:
+    async def scenario(session: Session, watch: Watch) -> None:
+        await session.start()
+        agent = await session.agent.wait_until_connected(ANSWER_S)
+        assert agent.can_listen
+        early = [now.agent for now in watch.snapshots if not now.agent.is_connected]
+        connecting = [each for each in early if each.life == "connecting"]
+        assert connecting
+        assert all(each.is_pending and not each.can_listen for each in connecting)
+        async for levels in session.levels():  # the microphone is on
+            if levels.input_dbfs > -40.0:
+                break
+
+    play(twin, scenario, pre_connect_audio=False)
+
+
+def test_muted_nothing_is_heard_of_what_is_said(twin: Twin) -> None:
+    async def scenario(session: Session, _: Watch) -> None:
+        await session.mute()
+        await session.start()
+        assert session.is_muted
+        await session.agent.wait_until_connected(ANSWER_S)
+        sent = await session.send("two tickets")
+        assert sent is not None
+        async with asyncio.timeout(ANSWER_S):
+            meter = session.levels()
+            told = [await anext(meter) for _ in range(round(SPOKEN_S / 0.2))]
+        assert {levels.input_dbfs for levels in told} == {-120.0}
+        await answered(session, sent.id)
+        assert "user_transcript" not in {message.kind for message in session.messages}
+        await session.unmute()
+        assert not session.is_muted
 
     play(twin, scenario)
 
