@@ -121,15 +121,13 @@ class Link:
             case AudioLevel() if sender == AUDIO:
                 self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
             case AudioState() if sender == AUDIO:
-                if (change := self._view.apply_audio(message)) is not None:
-                    self._tell(change)
+                self._tell(self._view.apply_audio(message))
             case Missed():
                 self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:
                 self._fetcher.fetch()
             case _ if sender == SESSION:
-                if (change := self._view.apply(message)) is not None:
-                    self._tell(change)
+                self._tell(self._view.apply(message))
                 if isinstance(message, SessionState):
                     self._has_state.set()
 
@@ -144,8 +142,8 @@ class Link:
             return
         if up:
             self._fetcher.fetch()
-        elif (change := self._view.detached()) is not None:
-            self._tell(change)
+        else:
+            self._tell(self._view.detached())
 
     # -- what this program does for the terminal --------------------------------------------------
 

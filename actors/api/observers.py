@@ -9,7 +9,7 @@ from typing import Generic, Self, TypeVar
 
 from actors.runtime.feed import CAPACITY, Feed
 
-from .errors import SessionClosed
+from .errors import SessionClosed, SessionFailed
 from .snapshot import Change, Levels, Refreshed, Snapshot
 
 log = logging.getLogger(__name__)
@@ -152,8 +152,10 @@ class Observers:
 
         return end
 
-    def tell(self, change: Change) -> None:
-        """Something has changed."""
+    def tell(self, change: Change | None) -> None:
+        """Something has changed; None: nothing has."""
+        if change is None:
+            return
         for observer in list(self._changes):
             if isinstance(change, Refreshed):
                 observer.refresh(change.snapshot)
@@ -186,6 +188,22 @@ class Observers:
         finally:
             del self._waiting[met]
 
+    async def unless_failed(
+        self, condition: Callable[[Snapshot], bool], timeout_s: float | None
+    ) -> Snapshot:
+        """As :meth:`until`; raises :class:`SessionFailed` when no conversation is on, and there is
+        a reason for it.
+        """
+
+        def decided(now: Snapshot) -> bool:
+            return condition(now) or _has_failed(now)
+
+        found = await self.until(decided, timeout_s)
+        if not condition(found):
+            assert found.error is not None
+            raise SessionFailed(found.error.reason)
+        return found
+
     def _look(self) -> None:
         if not self._waiting:
             return
@@ -206,3 +224,7 @@ class Observers:
         for met in self._waiting:
             if not met.done():
                 met.set_exception(SessionClosed())
+
+
+def _has_failed(now: Snapshot) -> bool:
+    return now.connection_state == "disconnected" and now.error is not None

@@ -88,8 +88,8 @@ def test_what_is_said_early_is_kept_for_the_agent() -> None:
 def test_the_view_is_drawn_and_ones_own_senders_and_receivers_run() -> None:
     async def play() -> None:
         async with creating.create(TokenSource.practice(), SPOKEN) as session, asyncio.timeout(90):
-            assert session._link is not None
-            where = session._link._client._runtime_dir
+            where = session.runtime_dir
+            assert where is not None
             await view.main(Session.attach(where))
             async with messages.create(str(where)) as own:
                 assert await own.send("a line") is not None
