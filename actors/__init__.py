@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from .api.tokens import TokenOptions as TokenOptions
     from .api.tokens import TokenResponse as TokenResponse
     from .api.tokens import TokenSource as TokenSource
+    from .messages import SessionError as SessionError
+    from .messages import Track as Track
 
 _HOMES = {
-    "agent": ("Agent",),
-    "blocking": ("BlockingSession",),
-    "devices": ("AudioDevice",),
-    "errors": (
+    "api.agent": ("Agent",),
+    "api.blocking": ("BlockingSession",),
+    "api.devices": ("AudioDevice",),
+    "api.errors": (
         "AgentFailed",
         "CallpointError",
         "OptionsError",
@@ -51,12 +53,12 @@ _HOMES = {
         "SessionFailed",
         "TerminalError",
     ),
-    "message": ("ReceivedMessage", "SentMessage"),
-    "messaging": ("MessageReceiver", "MessageSender", "TextSender"),
-    "options": ("SessionOptions",),
-    "rpc": ("RpcError", "RpcInvocation"),
-    "session": ("Session",),
-    "snapshot": (
+    "api.message": ("ReceivedMessage", "SentMessage"),
+    "api.messaging": ("MessageReceiver", "MessageSender", "TextSender"),
+    "api.options": ("SessionOptions",),
+    "api.rpc": ("RpcError", "RpcInvocation"),
+    "api.session": ("Session",),
+    "api.snapshot": (
         "Change",
         "Levels",
         "MessageChanged",
@@ -65,7 +67,8 @@ _HOMES = {
         "Snapshot",
         "StateChanged",
     ),
-    "tokens": ("TokenOptions", "TokenResponse", "TokenSource"),
+    "api.tokens": ("TokenOptions", "TokenResponse", "TokenSource"),
+    "messages": ("SessionError", "Track"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -90,6 +93,7 @@ __all__ = [
     "SentMessage",
     "Session",
     "SessionClosed",
+    "SessionError",
     "SessionFailed",
     "SessionOptions",
     "Snapshot",
@@ -99,13 +103,14 @@ __all__ = [
     "TokenOptions",
     "TokenResponse",
     "TokenSource",
+    "Track",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f".api.{_HOME[name]}", __name__), name)
+    found = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = found
     return found
 

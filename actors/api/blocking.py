@@ -30,6 +30,7 @@ class BlockingSession:
     """
 
     def __init__(self, session: Session) -> None:
+        """Around one that nobody else uses: it belongs to the thread behind this object."""
         self._session = session
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -120,6 +121,10 @@ class BlockingSession:
         """What went wrong last."""
         return self.snapshot.error
 
+    def get_message_history(self) -> tuple[ReceivedMessage, ...]:
+        """The same as :attr:`messages`."""
+        return self.messages
+
     def prepare_connection(self) -> None:
         """As :meth:`Session.prepare_connection`."""
         self._run(self._session.prepare_connection())
@@ -157,6 +162,11 @@ class BlockingSession:
     def is_muted(self) -> bool:
         """The microphone is off."""
         return self.snapshot.is_muted
+
+    @property
+    def is_encrypted(self) -> bool:
+        """As :attr:`Session.is_encrypted`."""
+        return self.snapshot.is_encrypted
 
     @property
     def input_dbfs(self) -> float:

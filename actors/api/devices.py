@@ -20,10 +20,13 @@ class AudioDevice:
     """One microphone or loudspeaker; what is both is there as each."""
 
     kind: DeviceKind
+    """``audioinput``: a microphone; ``audiooutput``: a loudspeaker."""
     name: str
+    """As the sound system has it; several may have the same."""
     id: str
     """Of its hardware, the same after each plugging; empty: it is no card."""
     channels: int
+    """As many as it has in this direction."""
     sample_rate: int
     """Hz, that it prefers; 0: not known."""
     is_default: bool

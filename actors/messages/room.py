@@ -19,11 +19,15 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
     """A remote participant's published track."""
 
     sid: str
+    """LiveKit's id of it."""
     kind: Literal["audio", "video"]
+    """``audio`` or ``video``."""
     source: str
     """``microphone``, ``camera``, ``screenshare``, ``screenshare_audio`` or ``unknown``."""
     subscribed: bool
+    """It comes in here."""
     muted: bool = False
+    """By its publisher."""
     encrypted: bool = False
     """Its publisher says so."""
 

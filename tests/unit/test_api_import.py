@@ -1,6 +1,7 @@
 """What a program gets from ``from actors import ...``: typed, and nothing loaded in vain."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -201,6 +202,14 @@ def test_the_reference_has_all_that_a_program_can_name(tmp_path: Path) -> None:
     wanted = [*actors.__all__, *(f"Session.{name}" for name in _public(actors.Session))]
     assert [name for name in wanted if f'id="{name}"' not in page] == []
     assert str(ROOT) not in page
+    members = re.split(r'<div id="([A-Za-z_.]+)" class="classattr">', page)
+    undocumented = [
+        name
+        for name, text in zip(members[1::2], members[2::2], strict=True)
+        if 'class="docstring"' not in text.partition("<section")[0]
+    ]
+    # A constructor that takes the fields, which are documented one by one.
+    assert [name for name in undocumented if not name.endswith(".__init__")] == []
 
 
 def _public(found: type) -> list[str]:
