@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.agent import Agent as Agent
     from .api.blocking import BlockingSession as BlockingSession
+    from .api.data import DataPacket as DataPacket
     from .api.devices import AudioDevice as AudioDevice
     from .api.errors import AgentFailed as AgentFailed
     from .api.errors import CallpointError as CallpointError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api.agent": ("Agent",),
     "api.blocking": ("BlockingSession",),
+    "api.data": ("DataPacket",),
     "api.devices": ("AudioDevice",),
     "api.errors": (
         "AgentFailed",
@@ -79,6 +81,7 @@ __all__ = [
     "BlockingSession",
     "CallpointError",
     "Change",
+    "DataPacket",
     "Levels",
     "MessageChanged",
     "MessagePurged",

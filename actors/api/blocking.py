@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from actors.messages import ConnectionState, SessionError
 
 from .agent import Agent
+from .data import OnData
 from .devices import AudioDevice, DeviceKind
 from .errors import SessionClosed
 from .message import ReceivedMessage, SentMessage
@@ -156,6 +157,22 @@ class BlockingSession:
     def register_rpc_method(self, method: str, handler: RpcHandler) -> Callable[[], None]:
         """As :meth:`Session.register_rpc_method`."""
         end = self._run(_do(lambda: self._session.register_rpc_method(method, handler)))
+        return lambda: self._run(_do(end))
+
+    def publish_data(
+        self,
+        payload: bytes | str,
+        *,
+        topic: str = "",
+        reliable: bool = True,
+        to: Iterable[str] = (),
+    ) -> None:
+        """As :meth:`Session.publish_data`."""
+        self._run(self._session.publish_data(payload, topic=topic, reliable=reliable, to=to))
+
+    def on_data(self, callback: OnData, topic: str | None = None) -> Callable[[], None]:
+        """As :meth:`Session.on_data`; it is called in the thread behind this object."""
+        end = self._run(_do(lambda: self._session.on_data(callback, topic)))
         return lambda: self._run(_do(end))
 
     @property

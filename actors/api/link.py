@@ -9,12 +9,14 @@ from actors.messages import (
     AudioLevel,
     AudioState,
     ChatMessage,
+    DataReceived,
     Message,
     MessageChanged,
     MessagePurged,
     MessagesRestored,
     Missed,
     PerformRpc,
+    SendData,
     SessionState,
 )
 from actors.runtime.client import Client
@@ -22,6 +24,7 @@ from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
 
+from .data import packet_of
 from .observers import Observers
 from .services import Service
 from .snapshot import Levels
@@ -63,7 +66,7 @@ class Link:
             runtime_dir,
             subscribes=(
                 SessionState, MessageChanged, MessagePurged, MessagesRestored, AudioLevel,
-                AudioState,
+                AudioState, DataReceived,
             ),
             on_message=self._on_message,
             on_peer=self._on_peer,
@@ -106,6 +109,10 @@ class Link:
         """Ask the audio process, which may have to try a device. Raises ``OrderFailed``."""
         return await self._client.insist(AUDIO, message, DEVICES_S)
 
+    async def send_data(self, data: SendData) -> Message:
+        """Ask the room, once: a second packet is another one. Raises ``OrderFailed``."""
+        return await self._client.ask(ROOM, data, ROUND_TRIP_S)
+
     async def call_agent(self, call: PerformRpc) -> Message:
         """Ask the room, once: nobody knows what a second call would do. Raises ``OrderFailed``."""
         return await self._client.ask(ROOM, call, call.timeout_s + ROUND_TRIP_S)
@@ -120,6 +127,8 @@ class Link:
         match message:
             case AudioLevel() if sender == AUDIO:
                 self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
+            case DataReceived() if sender == ROOM:
+                self._observers.data(packet_of(message))
             case AudioState() if sender == AUDIO:
                 self._tell(self._view.apply_audio(message))
             case Missed():

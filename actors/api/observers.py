@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar
 
 from actors.runtime.feed import CAPACITY, Feed
 
+from .data import DataPacket, OnData
 from .errors import SessionClosed, SessionFailed
 from .snapshot import Change, Levels, Refreshed, Snapshot
 
@@ -109,6 +110,7 @@ class Observers:
         self._meters: weakref.WeakSet[Newest[Levels]] = weakref.WeakSet()
         self.loudness = Levels()
         self._callbacks: list[OnChange] = []
+        self._data: list[tuple[OnData, str | None]] = []
         self._waiting: dict[asyncio.Future[Snapshot], Callable[[Snapshot], bool]] = {}
         self._is_closed = False
 
@@ -151,6 +153,28 @@ class Observers:
                 self._callbacks.remove(on_change)
 
         return end
+
+    def call_with_data(self, on_data: OnData, topic: str | None) -> Callable[[], None]:
+        """Call it with each packet from now on, of that topic if one is given; returns what ends
+        that.
+        """
+        entry = on_data, topic
+        self._data.append(entry)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._data.remove(entry)
+
+        return end
+
+    def data(self, packet: DataPacket) -> None:
+        """One has come."""
+        for on_data, topic in list(self._data):
+            if topic is None or topic == packet.topic:
+                try:
+                    on_data(packet)
+                except Exception:
+                    log.exception("an observer's callback failed")
 
     def tell(self, change: Change | None) -> None:
         """Something has changed; None: nothing has."""

@@ -24,7 +24,9 @@ from actors.messages import (
 )
 from actors.runtime.feed import CAPACITY
 
+from . import data
 from .agent import Agent
+from .data import OnData
 from .devices import DIRECTION, AudioDevice, DeviceKind, of_kind, order
 from .errors import OrderRefused
 from .line import Line
@@ -392,6 +394,32 @@ class Session:
             await self._observers.until(condition, SETTLE_S)
 
     # -- waiting and watching --------------------------------------------------------------------
+
+    async def publish_data(
+        self,
+        payload: bytes | str,
+        *,
+        topic: str = "",
+        reliable: bool = True,
+        to: Iterable[str] = (),
+    ) -> None:
+        """Send a packet of at most 15 KiB, to the participants with these identities (the agent's
+        is ``session.agent.identity``) or to everyone. Reliable ones arrive in order or not at all;
+        others may be lost, and are as fast as can be.
+
+        Raises as :meth:`open`, and :class:`OrderRefused` when it was not sent, or a process of the
+        terminal dies meanwhile: it is not known then whether it was.
+        """
+        await self.open()
+        packet = data.order(payload, topic, to, reliable=reliable)
+        await self._line.asked(lambda link: link.send_data(packet))
+
+    def on_data(self, callback: OnData, topic: str | None = None) -> Callable[[], None]:
+        """Call it in the loop with every packet of data that comes from now on, or only with those
+        of a topic; returns what ends that. What comes while a process of the terminal is dead is
+        not told.
+        """
+        return self._observers.call_with_data(callback, topic)
 
     async def wait_until_connected(self, timeout_s: float | None = None) -> None:
         """Until the connection stands.

@@ -60,6 +60,7 @@ from .practice import (
     PracticeBytes,
     PracticeCall,
     PracticeClosed,
+    PracticeData,
     PracticeJoin,
     PracticeJoined,
     PracticeLeave,
@@ -70,6 +71,7 @@ from .practice import (
 )
 from .room import (
     ConnectionState,
+    DataReceived,
     DiscardBuffer,
     JoinRoom,
     LeaveRoom,
@@ -77,6 +79,7 @@ from .room import (
     ParticipantKind,
     RoomEnd,
     RoomState,
+    SendData,
     SendText,
     SetEncryption,
     TextStream,
@@ -117,6 +120,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     AudioState, AudioLevel,
     # room
     JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
+    SendData, DataReceived,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
@@ -131,7 +135,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     # practice
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
-    PracticeCall, PracticeAnswer,
+    PracticeCall, PracticeAnswer, PracticeData,
     # devices
     ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
     UseDevices, DevicesChosen,
@@ -153,6 +157,7 @@ __all__ = [
     "ChatMessage",
     "ConnectionState",
     "Custom",
+    "DataReceived",
     "DiscardBuffer",
     "Devices",
     "DevicesChosen",
@@ -197,6 +202,7 @@ __all__ = [
     "PracticeBytes",
     "PracticeCall",
     "PracticeClosed",
+    "PracticeData",
     "PracticeJoin",
     "PracticeJoined",
     "PracticeLeave",
@@ -217,6 +223,7 @@ __all__ = [
     "RpcResult",
     "Said",
     "Say",
+    "SendData",
     "SendText",
     "SessionError",
     "ServeRpc",

@@ -98,6 +98,18 @@ class PracticeText(Message, tag="practice-text", frozen=True):
     ended: bool
 
 
+class PracticeData(Message, tag="practice-data", frozen=True):
+    """A packet of data, either way."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender."""
+    reliable: bool = True
+    to: tuple[str, ...] = ()
+    """Identities; none: everyone."""
+
+
 class PracticeCall(Message, tag="practice-call", frozen=True):
     """A call of a method of the other side, either way; answered by :class:`PracticeAnswer`."""
 

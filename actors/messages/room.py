@@ -96,6 +96,30 @@ class SendText(Message, tag="send-text", frozen=True):
     attributes: dict[str, str] = {}
 
 
+class SendData(Message, tag="send-data", frozen=True):
+    """Ask to the room: send one packet of data. Answered by Done when the client has it, or
+    Failed.
+    """
+
+    payload: bytes
+    """At most 15 KiB."""
+    topic: str = ""
+    reliable: bool = True
+    """Sent again until it arrives, and in order; False: once, and it may be lost."""
+    to: tuple[str, ...] = ()
+    """Identities; none: everyone."""
+
+
+class DataReceived(Message, tag="data-received", frozen=True):
+    """Fact of the room: a packet of data has come; if it is not reliable, a level."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender; empty: a server."""
+    reliable: bool = True
+
+
 class RoomState(Message, tag="room-state", frozen=True):
     """Snapshot of the room."""
 

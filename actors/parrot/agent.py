@@ -14,6 +14,7 @@ from actors.messages import (
     PracticeAudio,
     PracticeBytes,
     PracticeCall,
+    PracticeData,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -30,6 +31,8 @@ from .vad import RATE, EnergyVad, Samples, SpeechEnded, SpeechEvent, SpeechGoesO
 from .voice import chirp, parroted
 
 STATE = "lk.agent.state"
+ECHO = "echo"
+"""Topic of the data that it sends back, as the agent worker of the tests does."""
 ACTIVATION_S = 0.05
 """From being seen in the room to being ACTIVE, and from there to listening."""
 GREET_S = 0.4
@@ -122,6 +125,13 @@ class Agent:
             answer = phrases.answer_to_text(text)
             self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
         return self._drain()
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        """A packet of data from the client: on the topic ``echo`` it comes back."""
+        is_for_us = not packet.to or self.identity in packet.to
+        if not (self._active and is_for_us and packet.topic == ECHO):
+            return []
+        return [PracticeData(packet.payload, ECHO, self.identity, packet.reliable)]
 
     def call(self, call: PracticeCall) -> list[Message]:
         """The client calls a method."""

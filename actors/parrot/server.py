@@ -19,6 +19,7 @@ from actors.messages import (
     PracticeBytes,
     PracticeCall,
     PracticeClosed,
+    PracticeData,
     PracticeJoin,
     PracticeJoined,
     PracticeLeave,
@@ -67,6 +68,9 @@ class Resident(Protocol):
 
     def text(self, part: PracticeText, now: float) -> list[Message]:
         """A part of a text stream from the client."""
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        """A packet of data from the client."""
 
     def call(self, call: PracticeCall) -> list[Message]:
         """The client calls a method."""
@@ -128,6 +132,8 @@ class Server:
                 return room.to_client(room.agent.stream(message, now))
             case PracticeText():
                 return room.to_client(room.agent.text(message, now))
+            case PracticeData():
+                return room.to_client(room.agent.data(message))
             case PracticeCall():
                 return room.to_client(room.agent.call(message))
             case PracticeAnswer():

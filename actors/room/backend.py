@@ -12,6 +12,9 @@ from actors.messages import ConnectionState, InvokeRpc, Participant, RoomEnd, Rp
 
 from .loss import Reception
 
+MAX_DATA = 15 * 1024
+"""Bytes of a packet of data: more, LiveKit's client cannot be relied on to deliver."""
+
 
 class RoomError(Exception):
     """The room did not do it. The text is a sentence for people and has no secret in it.
@@ -97,6 +100,17 @@ class AgentAudio:
 
 
 @dataclass(frozen=True)
+class DataCame:
+    """A packet of data."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender; empty: a server."""
+    reliable: bool
+
+
+@dataclass(frozen=True)
 class RpcInvoked:
     """Somebody in the room calls a method that is served here; ``answer`` is waited for."""
 
@@ -112,11 +126,18 @@ RoomEvent = (
     | TextChunk
     | TextEnded
     | AgentAudio
+    | DataCame
     | RpcInvoked
 )
 
 OnEvent = Callable[[RoomEvent], None]
 """Called in the loop, in order of occurrence; must not raise and must not block."""
+
+
+def check_data(payload: bytes) -> None:
+    """Raises :class:`RoomError`."""
+    if len(payload) > MAX_DATA:
+        raise RoomError(f"a packet of data has more than {MAX_DATA >> 10} KiB", "invalid")
 
 
 class RoomBackend(Protocol):
@@ -183,6 +204,13 @@ class RoomBackend(Protocol):
     ) -> None:
         """Send a byte stream to one participant (lost if it is not there); while reconnecting, as
         :meth:`send_text`. Raises :class:`RoomError`.
+        """
+
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """Send a packet to participants, or to everyone. Raises :class:`RoomError`, also when it
+        has more than :data:`MAX_DATA`.
         """
 
     async def perform_rpc(

@@ -20,6 +20,7 @@ from actors.messages import (
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
@@ -52,6 +53,9 @@ class Outlet(Protocol):
 
     def text(self, stream: TextStream) -> None:
         """A text stream has grown or ended."""
+
+    def data(self, event: DataCame) -> None:
+        """A packet of data has come."""
 
     def invoked(self, event: RpcInvoked) -> None:
         """Somebody calls a method that is served here."""
@@ -154,6 +158,9 @@ class Call:
                 return
             case TextEnded():
                 self._say(self._texts.ended(self._named(event), time.time()))
+                return
+            case DataCame():
+                self._outlet.data(event)
                 return
             case RpcInvoked():
                 self._outlet.invoked(event)

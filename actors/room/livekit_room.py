@@ -32,12 +32,14 @@ from . import reasons
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
     ParticipantsChanged,
     RoomError,
     RpcInvoked,
+    check_data,
 )
 from .loss import Reception
 from .raw_room import RawRoom
@@ -288,6 +290,19 @@ class LiveKitRoom:
             await self._sending(writer.write(content[start : start + BYTES_PART]))
         await self._sending(writer.aclose())
 
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """See the protocol."""
+        check_data(payload)
+        sending = self._participant().publish_data(
+            payload, reliable=reliable, destination_identities=list(to), topic=topic
+        )
+        try:
+            await self._sending(sending)
+        except rtc.participant.PublishDataError as error:
+            raise RoomError(f"not sent: {reasons.scrubbed(str(error))}") from None
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:
@@ -336,8 +351,14 @@ class LiveKitRoom:
         self._room.on("connection_state_changed", self._on_connection_state)
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("e2ee_state_changed", self._on_decryption)
+        self._room.on("data_received", self._on_data)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+
+    def _on_data(self, packet: Any) -> None:
+        sender = packet.participant.identity if packet.participant is not None else ""
+        reliable = packet.kind == rtc.DataPacketKind.KIND_RELIABLE
+        self._emit(DataCame(bytes(packet.data), packet.topic or "", sender, reliable))
 
     async def _on_rpc(self, data: Any) -> str:
         answer: asyncio.Future[RpcResult] = self._loop.create_future()

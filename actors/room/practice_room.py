@@ -18,6 +18,7 @@ from actors.messages import (
     PracticeBeat,
     PracticeBytes,
     PracticeCall,
+    PracticeData,
     PracticePublish,
     PracticeRoster,
     PracticeSubscribed,
@@ -30,11 +31,13 @@ from actors.runtime.bus import Bus
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
     ParticipantsChanged,
     RoomError,
+    check_data,
 )
 from .loss import Reception
 from .practice_link import PracticeLink
@@ -90,6 +93,13 @@ class PracticeRoom:
 
     def set_encryption(self, *, enabled: bool) -> None:
         """Nothing of it leaves the machine."""
+
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """See the protocol."""
+        check_data(payload)
+        await self._link.send_all([PracticeData(payload, topic, self.identity, reliable, to)])
 
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
@@ -211,6 +221,8 @@ class PracticeRoom:
                 self._emit(AgentAudio(sid, rate, message.pcm))
             case PracticeText():
                 self._texts.part(message)
+            case PracticeData(payload=payload, topic=topic, participant=sender):
+                self._emit(DataCame(payload, topic, sender, message.reliable))
             case PracticeCall() | PracticeAnswer():
                 self._calls.take(message)
 

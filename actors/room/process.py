@@ -9,6 +9,7 @@ from collections.abc import Callable
 from actors.messages import (
     AudioState,
     Captured,
+    DataReceived,
     DiscardBuffer,
     Done,
     JoinRoom,
@@ -16,6 +17,7 @@ from actors.messages import (
     Message,
     PerformRpc,
     RoomState,
+    SendData,
     SendText,
     ServeRpc,
     SetEncryption,
@@ -29,7 +31,7 @@ from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
 from actors.settings.credentials import E2EE_KEY, CredentialsError, load_credentials
 
-from .backend import OnEvent, RoomBackend, RoomError, RpcInvoked
+from .backend import DataCame, OnEvent, RoomBackend, RoomError, RpcInvoked
 from .call import LOST, Call
 from .mic import MicLane
 from .microphone import Microphone
@@ -124,6 +126,8 @@ class RoomActor(Actor):
                     self._call.backend.serve_rpc(self._desk.methods)
             case SendText():
                 return self._send_once(message)
+            case SendData():
+                return self.later(self._send_data(message))
             case AudioState():
                 self._on_audio_state(message)
         return None
@@ -257,6 +261,27 @@ class RoomActor(Actor):
             self.deliver(SESSION, stream)
         except OutboxFull:
             self.log.error("a text is lost: the session has not taken any for too long")
+
+    # -- packets of data -------------------------------------------------------------------------
+
+    async def _send_data(self, order: SendData) -> Message | None:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", "no conversation is connected")
+        try:
+            await self._call.backend.send_data(
+                order.payload, topic=order.topic, reliable=order.reliable, to=order.to
+            )
+        except RoomError as error:
+            raise OrderFailed(error.code, str(error)) from None
+        return None
+
+    def data(self, event: DataCame) -> None:
+        """To whoever follows it."""
+        came = DataReceived(event.payload, event.topic, event.participant, event.reliable)
+        if event.reliable:
+            self.publish(came)
+        else:
+            self.publish_level(came)
 
     # -- calls of methods ------------------------------------------------------------------------
 

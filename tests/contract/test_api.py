@@ -16,7 +16,9 @@ import pytest
 from actors import (
     AgentFailed,
     Change,
+    DataPacket,
     MessageChanged,
+    OrderRefused,
     ReceivedMessage,
     Refreshed,
     RpcError,
@@ -353,6 +355,33 @@ def test_muted_nothing_is_heard_of_what_is_said(twin: Twin) -> None:
         assert "user_transcript" not in {message.kind for message in session.messages}
         await session.unmute()
         assert not session.is_muted
+
+    play(twin, scenario)
+
+
+def test_packets_of_data_go_there_and_come_back(twin: Twin) -> None:
+    async def scenario(session: Session, _: Watch) -> None:
+        with pytest.raises(OrderRefused, match="no conversation is connected"):
+            await session.publish_data("too early")
+        await session.start()
+        agent = await session.agent.wait_until_connected(ANSWER_S)
+        came: asyncio.Queue[DataPacket] = asyncio.Queue()
+        end = session.on_data(came.put_nowait, "echo")
+        session.on_data(lambda _: 1 / 0)  # it harms nobody
+        await session.publish_data(b"\x00\xff", topic="echo", to=[agent.identity])
+        packet = await asyncio.wait_for(came.get(), ANSWER_S)
+        assert packet == DataPacket(b"\x00\xff", "echo", agent.identity)
+        await session.publish_data("to nobody", topic="echo", to=["nobody"])
+        for text in ("one", "two"):
+            await session.publish_data(text, topic="echo")
+        told = [await asyncio.wait_for(came.get(), ANSWER_S) for _ in range(2)]
+        assert [packet.payload for packet in told] == [b"one", b"two"]
+        with pytest.raises(OrderRefused, match="more than 15 KiB"):
+            await session.publish_data(bytes(20_000))
+        end()
+        await session.publish_data("three", topic="echo")
+        assert await session.perform_rpc("repeat", "after it") == "after it"
+        assert came.empty()
 
     play(twin, scenario)
 

@@ -15,6 +15,7 @@ from actors.messages import InvokeRpc, Participant, RpcResult
 from actors.room.backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     ParticipantsChanged,
@@ -737,6 +738,39 @@ def test_another_terminal_of_its_name_finds_the_same_agent(agency: House) -> Non
         await second.until(lambda: second.ended("terminal"))
 
     agency.play(scenario)
+
+
+# -- packets of data -------------------------------------------------------------------------------
+
+
+def test_packets_of_data_go_both_ways_to_whom_they_are_for(house: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        stranger = stage.stranger()
+        with pytest.raises(RoomError, match="not connected"):
+            await stranger.backend.send_data(b"x", topic="t", reliable=True, to=())
+        terminal = await stage.terminal()
+        agent, other = await stage.peer("agent"), await stage.peer("other", "standard")
+        await terminal.until(lambda: len(terminal.identities()) == 2)
+        for to in ((), ("agent",), ("other",)):
+            payload = bytes(range(256)) + "-".join(to).encode()
+            await terminal.backend.send_data(payload, topic="t", reliable=True, to=to)
+        await terminal.backend.send_data(b"", topic="", reliable=True, to=())
+        await terminal.until(lambda: len(agent.data) == len(other.data) == 3)
+        for name, peer in (("agent", agent), ("other", other)):
+            assert [topic for _, topic, _ in peer.data] == ["t", "t", ""]
+            assert {sender for _, _, sender in peer.data} == {"terminal"}
+            assert peer.data[1][0] == bytes(range(256)) + name.encode()
+        await agent.send_data(b"one", "t")
+        await agent.send_data(b"two", "", reliable=False)
+        await terminal.until(lambda: len(terminal.of(DataCame)) == 2)
+        assert set(terminal.of(DataCame)) == {
+            DataCame(b"one", "t", "agent", reliable=True),
+            DataCame(b"two", "", "agent", reliable=False),
+        }
+        with pytest.raises(RoomError, match="more than 15 KiB"):
+            await terminal.backend.send_data(bytes(15_361), topic="", reliable=True, to=())
+
+    house.play(scenario)
 
 
 # -- calls of methods ------------------------------------------------------------------------------

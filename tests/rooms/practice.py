@@ -15,6 +15,7 @@ from actors.messages import (
     PracticeAudio,
     PracticeBytes,
     PracticeCall,
+    PracticeData,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -47,6 +48,7 @@ class PracticePeer:
         self._muted = False
         self.buffers: list[tuple[dict[str, str], bytes]] = []
         self.texts: list[tuple[str, str, str]] = []
+        self.data: list[tuple[bytes, str, str]] = []
         self.heard = bytearray()
         self.announced_preconnect = False
 
@@ -71,6 +73,9 @@ class PracticePeer:
         (track,) = self.shown.tracks
         for start in range(0, len(pcm), 1920):
             self._cast.say(PracticeAudio(track.sid, RATE, pcm[start : start + 1920]))
+
+    async def send_data(self, payload: bytes, topic: str, *, reliable: bool = True) -> None:
+        self._cast.say(PracticeData(payload, topic, self.identity, reliable))
 
     async def open_text(
         self,
@@ -172,6 +177,12 @@ class Cast:
         for peer in self.members:
             if part.ended:
                 peer.texts.append((part.stream_id, part.participant, text))
+        return []
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        for peer in self.members:
+            if peer.identity in (packet.to or (peer.identity,)):
+                peer.data.append((packet.payload, packet.topic, packet.participant))
         return []
 
     def call(self, call: PracticeCall) -> list[Message]:
