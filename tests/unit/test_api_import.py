@@ -53,9 +53,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from actors import (
-    Agent, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage, Refreshed,
-    RpcError, RpcInvocation, SentMessage, Session, SessionOptions, StateChanged, TextSender,
-    TokenOptions, TokenResponse, TokenSource,
+    Agent, AudioDevice, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage,
+    Refreshed, RpcError, RpcInvocation, SentMessage, Session, SessionError, SessionOptions,
+    StateChanged, TextSender, TokenOptions, TokenResponse, TokenSource, Track,
 )
 
 
@@ -110,9 +110,18 @@ async def main() -> None:
     except RpcError as error:
         answer = f"{error.code} {error.data}"
     await session.set_encryption_enabled(False)
+    microphones: tuple[AudioDevice, ...] = await session.get_local_devices("audioinput")
+    await session.switch_active_device("audioinput", microphones[0])
+    session.on_data(lambda packet: print(packet.payload, packet.topic), "news")
+    await session.publish_data(b"x", to=[agent.identity])
+    track: Track | None = session.agent.audio_track
+    error: SessionError | None = session.error
+    print(track, error)
     async for levels in session.levels():
         print(levels.agent_dbfs, answer)
     with BlockingSession.attach() as blocking:
+        for level in blocking.levels():
+            print(level.input_dbfs)
         print(blocking.agent.can_listen, blocking.error.kind if blocking.error else "")
 
 
@@ -122,7 +131,7 @@ asyncio.run(main())
 
 EXAMPLES = [
     ROOT / "tests" / "examples" / f"{name}.py"
-    for name in ("creating", "talking", "messages", "errors", "view", "ticket")
+    for name in ("creating", "talking", "messages", "errors", "view", "preconnect", "ticket")
 ]
 
 
