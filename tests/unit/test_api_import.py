@@ -115,8 +115,8 @@ async def main() -> None:
     session.on_data(lambda packet: print(packet.payload, packet.topic), "news")
     await session.publish_data(b"x", to=[agent.identity])
     track: Track | None = session.agent.audio_track
-    error: SessionError | None = session.error
-    print(track, error)
+    wrong: SessionError | None = session.error
+    print(track, wrong)
     async for levels in session.levels():
         print(levels.agent_dbfs, answer)
     with BlockingSession.attach() as blocking:
