@@ -159,6 +159,10 @@ class BlockingSession:
         end = self._run(_do(lambda: self._session.register_rpc_method(method, handler)))
         return lambda: self._run(_do(end))
 
+    def get_agent_history(self, *, timeout_s: float = 5.0) -> tuple[ReceivedMessage, ...]:
+        """As :meth:`Session.get_agent_history`."""
+        return self._run(self._session.get_agent_history(timeout_s=timeout_s))
+
     def publish_data(
         self,
         payload: bytes | str,

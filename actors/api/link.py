@@ -10,6 +10,7 @@ from actors.messages import (
     AudioState,
     ChatMessage,
     DataReceived,
+    GetAgentHistory,
     Message,
     MessageChanged,
     MessagePurged,
@@ -116,6 +117,10 @@ class Link:
     async def call_agent(self, call: PerformRpc) -> Message:
         """Ask the room, once: nobody knows what a second call would do. Raises ``OrderFailed``."""
         return await self._client.ask(ROOM, call, call.timeout_s + ROUND_TRIP_S)
+
+    async def agent_history(self, timeout_s: float) -> Message:
+        """Ask the room what the agent remembers. Raises ``OrderFailed``."""
+        return await self._client.insist(ROOM, GetAgentHistory(timeout_s), timeout_s + ROUND_TRIP_S)
 
     async def refresh(self) -> None:
         """Ask for the list anew; returns when it is seen. Raises TimeoutError."""

@@ -14,6 +14,7 @@ from actors.messages import (
     DismissError,
     EndSession,
     ListDevices,
+    Messages,
     PerformRpc,
     PrepareSession,
     RestoreMessages,
@@ -30,7 +31,7 @@ from .data import OnData
 from .devices import DIRECTION, AudioDevice, DeviceKind, of_kind, order
 from .errors import OrderRefused
 from .line import Line
-from .message import ReceivedMessage, SentMessage, to_chat
+from .message import ReceivedMessage, SentMessage, received, to_chat
 from .messaging import MessageReceiver, MessageSender
 from .observers import Changes, Newest, Observers, OnChange
 from .options import SessionOptions
@@ -394,6 +395,19 @@ class Session:
             await self._observers.until(condition, SETTLE_S)
 
     # -- waiting and watching --------------------------------------------------------------------
+
+    async def get_agent_history(self, *, timeout_s: float = 5.0) -> tuple[ReceivedMessage, ...]:
+        """What the agent itself remembers of this conversation, oldest first, with ids of its own:
+        to compare with :attr:`messages`, say after a crash in the middle of a sentence. What was
+        written to it is a ``user_transcript`` too: it does not tell the two apart. What it is
+        saying is there when it has said it.
+
+        Raises as :meth:`open`, and :class:`OrderRefused` when no conversation is connected, or the
+        agent does not tell: those of livekit-agents do, a parrot does not.
+        """
+        await self.open()
+        told = await self._line.asked(lambda link: link.agent_history(timeout_s))
+        return tuple(map(received, told.messages)) if isinstance(told, Messages) else ()
 
     async def publish_data(
         self,

@@ -73,6 +73,7 @@ from .room import (
     ConnectionState,
     DataReceived,
     DiscardBuffer,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Participant,
@@ -120,7 +121,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     AudioState, AudioLevel,
     # room
     JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
-    SendData, DataReceived,
+    SendData, DataReceived, GetAgentHistory,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     # session
@@ -168,6 +169,7 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
+    "GetAgentHistory",
     "GetLevel",
     "GetMessages",
     "GetStatus",

@@ -120,6 +120,15 @@ class DataReceived(Message, tag="data-received", frozen=True):
     reliable: bool = True
 
 
+class GetAgentHistory(Message, tag="get-agent-history", frozen=True):
+    """Ask to the room: what the agent itself remembers of this conversation. Answered by
+    :class:`~actors.messages.Messages`, or Failed where the agent does not tell.
+    """
+
+    timeout_s: float = 5.0
+    """For the agent's answer."""
+
+
 class RoomState(Message, tag="room-state", frozen=True):
     """Snapshot of the room."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from actors.messages import ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
+from actors.messages import ChatMessage, ConnectionState, InvokeRpc, Participant, RoomEnd, RpcResult
 
 from .loss import Reception
 
@@ -218,6 +218,11 @@ class RoomBackend(Protocol):
     ) -> RpcResult:
         """Call a method of a participant; what goes wrong with that is in the result. Raises
         :class:`RoomError` when there is no connection.
+        """
+
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
+        """What the agent of that identity remembers of its conversation: what was said and written
+        to it, and what it has said. Raises :class:`RoomError`, also when it does not tell.
         """
 
     def serve_rpc(self, methods: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from actors.messages import (
+    ChatMessage,
     ConnectionState,
     JoinRoom,
     Participant,
@@ -26,6 +27,7 @@ from .backend import (
     OnEvent,
     ParticipantsChanged,
     RoomBackend,
+    RoomError,
     RoomEvent,
     RpcInvoked,
     TextChunk,
@@ -114,6 +116,12 @@ class Call:
         return await self.backend.perform_rpc(
             call.method, call.payload, to=agent.identity, timeout_s=call.timeout_s
         )
+
+    async def agent_history(self, timeout_s: float) -> tuple[ChatMessage, ...]:
+        """What the agent remembers. Raises ``RoomError``."""
+        if (agent := agent_of(self._participants)) is None:
+            raise RoomError("there is no agent", "no-answer")
+        return await self.backend.agent_history(of=agent.identity, timeout_s=timeout_s)
 
     async def leave(self) -> None:
         """Leave the room for good."""

@@ -19,6 +19,7 @@ from livekit import rtc
 from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from actors.messages import (
+    ChatMessage,
     ConnectionState,
     InvokeRpc,
     Participant,
@@ -123,6 +124,7 @@ class LiveKitRoom:
         self._e2ee_key = e2ee_key
         self._encrypts = False
         self._served: frozenset[str] = frozenset()
+        self._history_in_turn = asyncio.Lock()
         self._undecipherable: set[str] = set()
         """Identities."""
         self._source: Any = None
@@ -317,6 +319,24 @@ class LiveKitRoom:
             return RpcResult(code=error.code, message=error.message, data=error.data or "")
         except TimeoutError:
             return TIMED_OUT
+
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
+        """See the protocol."""
+        self._participant()
+        from . import agent_history  # seldom, and no small thing to load
+
+        async def send(question: bytes, id_: str) -> None:
+            topic = agent_history.TOPIC
+            await self.send_bytes(question, topic=topic, attributes={}, to=of, name=id_)
+
+        async with self._history_in_turn:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await agent_history.ask(self._room, of, send)
+            except TimeoutError:
+                raise RoomError("the agent does not tell its history", "no-answer") from None
+            except ValueError as error:
+                raise RoomError(str(error), "no-answer") from None
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """See the protocol."""

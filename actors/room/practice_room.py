@@ -10,6 +10,7 @@ import secrets
 import time
 
 from actors.messages import (
+    ChatMessage,
     ConnectionState,
     Message,
     Participant,
@@ -110,6 +111,10 @@ class PracticeRoom:
         if all(each.identity != to for each in self._roster):
             return NO_RECIPIENT
         return await self._calls.perform(new_call(method, self.identity, payload, timeout_s))
+
+    async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
+        """See the protocol."""
+        raise RoomError("a parrot remembers nothing", "no-answer")
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """See the protocol."""

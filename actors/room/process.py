@@ -12,9 +12,11 @@ from actors.messages import (
     DataReceived,
     DiscardBuffer,
     Done,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Message,
+    Messages,
     PerformRpc,
     RoomState,
     SendData,
@@ -126,6 +128,8 @@ class RoomActor(Actor):
                     self._call.backend.serve_rpc(self._desk.methods)
             case SendText():
                 return self._send_once(message)
+            case GetAgentHistory():
+                return self.later(self._agent_history(message))
             case SendData():
                 return self.later(self._send_data(message))
             case AudioState():
@@ -301,6 +305,14 @@ class RoomActor(Actor):
         result = await self._desk.invoke(event.call)
         if not event.answer.done():
             event.answer.set_result(result)
+
+    async def _agent_history(self, order: GetAgentHistory) -> Message | None:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", "no conversation is connected")
+        try:
+            return Messages(await self._call.agent_history(order.timeout_s))
+        except RoomError as error:
+            raise OrderFailed(error.code, str(error)) from None
 
     # -- the lanes to audio ----------------------------------------------------------------------
 

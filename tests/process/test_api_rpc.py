@@ -175,6 +175,8 @@ def test_both_ways_in_the_practice_room_too(runtime_dir: Path) -> None:
                     with pytest.raises(RpcError) as failed:
                         await session.perform_rpc(method, payload)
                     assert failed.value.code == code
+                with pytest.raises(OrderRefused, match="a parrot remembers nothing"):
+                    await session.get_agent_history()
                 await bench.restart("parrot")
                 async for now in session.snapshots():
                     if now.agent.is_connected and now.agent.identity != agent.identity:
