@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.agent import Agent as Agent
     from .api.blocking import BlockingSession as BlockingSession
+    from .api.data import DataPacket as DataPacket
+    from .api.devices import AudioDevice as AudioDevice
     from .api.errors import AgentFailed as AgentFailed
     from .api.errors import CallpointError as CallpointError
     from .api.errors import OptionsError as OptionsError
@@ -36,11 +38,15 @@ if TYPE_CHECKING:
     from .api.tokens import TokenOptions as TokenOptions
     from .api.tokens import TokenResponse as TokenResponse
     from .api.tokens import TokenSource as TokenSource
+    from .messages import SessionError as SessionError
+    from .messages import Track as Track
 
 _HOMES = {
-    "agent": ("Agent",),
-    "blocking": ("BlockingSession",),
-    "errors": (
+    "api.agent": ("Agent",),
+    "api.blocking": ("BlockingSession",),
+    "api.data": ("DataPacket",),
+    "api.devices": ("AudioDevice",),
+    "api.errors": (
         "AgentFailed",
         "CallpointError",
         "OptionsError",
@@ -49,12 +55,12 @@ _HOMES = {
         "SessionFailed",
         "TerminalError",
     ),
-    "message": ("ReceivedMessage", "SentMessage"),
-    "messaging": ("MessageReceiver", "MessageSender", "TextSender"),
-    "options": ("SessionOptions",),
-    "rpc": ("RpcError", "RpcInvocation"),
-    "session": ("Session",),
-    "snapshot": (
+    "api.message": ("ReceivedMessage", "SentMessage"),
+    "api.messaging": ("MessageReceiver", "MessageSender", "TextSender"),
+    "api.options": ("SessionOptions",),
+    "api.rpc": ("RpcError", "RpcInvocation"),
+    "api.session": ("Session",),
+    "api.snapshot": (
         "Change",
         "Levels",
         "MessageChanged",
@@ -63,16 +69,19 @@ _HOMES = {
         "Snapshot",
         "StateChanged",
     ),
-    "tokens": ("TokenOptions", "TokenResponse", "TokenSource"),
+    "api.tokens": ("TokenOptions", "TokenResponse", "TokenSource"),
+    "messages": ("SessionError", "Track"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Agent",
     "AgentFailed",
+    "AudioDevice",
     "BlockingSession",
     "CallpointError",
     "Change",
+    "DataPacket",
     "Levels",
     "MessageChanged",
     "MessagePurged",
@@ -87,6 +96,7 @@ __all__ = [
     "SentMessage",
     "Session",
     "SessionClosed",
+    "SessionError",
     "SessionFailed",
     "SessionOptions",
     "Snapshot",
@@ -96,13 +106,14 @@ __all__ = [
     "TokenOptions",
     "TokenResponse",
     "TokenSource",
+    "Track",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f".api.{_HOME[name]}", __name__), name)
+    found = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = found
     return found
 

@@ -84,7 +84,13 @@ BUILT_IN = (
         "actors.audio.process:Audio",
         # A microphone that went away is found again only by a fresh process.
         rules=replace(_USUAL, unhealthy_after=15.0),
-        reads=("audio", "session", "terminal.state_dir"),
+        reads=(
+            "audio",
+            "session",
+            "terminal.state_dir",
+            "supervisor.intensity",
+            "supervisor.period",
+        ),
     ),
     ActorSpec("parrot", "actors.parrot.process:Parrot", rules=_USUAL, reads=()),
     ActorSpec(

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,12 +10,14 @@ from typing import Any, Self, TypeVar
 from actors.messages import ConnectionState, SessionError
 
 from .agent import Agent
+from .data import OnData
+from .devices import AudioDevice, DeviceKind
 from .errors import SessionClosed
 from .message import ReceivedMessage, SentMessage
 from .options import SessionOptions
 from .rpc import RpcHandler
 from .session import Session
-from .snapshot import Change, Snapshot
+from .snapshot import Change, Levels, Snapshot
 from .tokens import TokenSource
 
 T = TypeVar("T")
@@ -29,6 +31,7 @@ class BlockingSession:
     """
 
     def __init__(self, session: Session) -> None:
+        """Around one that nobody else uses: it belongs to the thread behind this object."""
         self._session = session
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -92,7 +95,7 @@ class BlockingSession:
     @property
     def snapshot(self) -> Snapshot:
         """All of it at this moment."""
-        return self._run(self._look())
+        return self._run(_do(lambda: self._session.snapshot))
 
     @property
     def is_connected(self) -> bool:
@@ -118,6 +121,10 @@ class BlockingSession:
     def error(self) -> SessionError | None:
         """What went wrong last."""
         return self.snapshot.error
+
+    def get_message_history(self) -> tuple[ReceivedMessage, ...]:
+        """The same as :attr:`messages`."""
+        return self.messages
 
     def prepare_connection(self) -> None:
         """As :meth:`Session.prepare_connection`."""
@@ -147,9 +154,68 @@ class BlockingSession:
         """As :meth:`Session.perform_rpc`."""
         return self._run(self._session.perform_rpc(method, payload, timeout_s=timeout_s))
 
-    def register_rpc_method(self, method: str, handler: RpcHandler) -> None:
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> Callable[[], None]:
         """As :meth:`Session.register_rpc_method`."""
-        self._run(self._register(method, handler))
+        end = self._run(_do(lambda: self._session.register_rpc_method(method, handler)))
+        return lambda: self._run(_do(end))
+
+    def get_agent_history(self, *, timeout_s: float = 5.0) -> tuple[ReceivedMessage, ...]:
+        """As :meth:`Session.get_agent_history`."""
+        return self._run(self._session.get_agent_history(timeout_s=timeout_s))
+
+    def publish_data(
+        self,
+        payload: bytes | str,
+        *,
+        topic: str = "",
+        reliable: bool = True,
+        to: Iterable[str] = (),
+    ) -> None:
+        """As :meth:`Session.publish_data`."""
+        self._run(self._session.publish_data(payload, topic=topic, reliable=reliable, to=to))
+
+    def on_data(self, callback: OnData, topic: str | None = None) -> Callable[[], None]:
+        """As :meth:`Session.on_data`; it is called in the thread behind this object."""
+        end = self._run(_do(lambda: self._session.on_data(callback, topic)))
+        return lambda: self._run(_do(end))
+
+    @property
+    def is_muted(self) -> bool:
+        """The microphone is off."""
+        return self.snapshot.is_muted
+
+    @property
+    def is_encrypted(self) -> bool:
+        """As :attr:`Session.is_encrypted`."""
+        return self.snapshot.is_encrypted
+
+    @property
+    def input_dbfs(self) -> float:
+        """As :attr:`Session.input_dbfs`."""
+        return self._run(_do(lambda: self._session.input_dbfs))
+
+    @property
+    def agent_dbfs(self) -> float:
+        """As :attr:`Session.agent_dbfs`."""
+        return self._run(_do(lambda: self._session.agent_dbfs))
+
+    def levels(self) -> Iterator[Levels]:
+        """As :meth:`Session.levels`, from the first ``next`` on."""
+        levels = self._run(_do(self._session.levels))
+        while (level := self._run(_next(levels))) is not None:
+            yield level
+
+    def get_local_devices(self, kind: DeviceKind) -> tuple[AudioDevice, ...]:
+        """As :meth:`Session.get_local_devices`."""
+        return self._run(self._session.get_local_devices(kind))
+
+    def get_active_device(self, kind: DeviceKind) -> str:
+        """As :meth:`Session.get_active_device`."""
+        return self._run(_do(lambda: self._session.get_active_device(kind)))
+
+    def switch_active_device(self, kind: DeviceKind, device: AudioDevice | str | None) -> None:
+        """As :meth:`Session.switch_active_device`."""
+        self._run(self._session.switch_active_device(kind, device))
 
     def set_encryption_enabled(self, enabled: bool) -> None:
         """As :meth:`Session.set_encryption_enabled`."""
@@ -177,18 +243,9 @@ class BlockingSession:
 
     def changes(self) -> Iterator[Change]:
         """As :meth:`Session.changes`, from the first ``next`` on."""
-        changes = self._run(self._observe())
-        while (change := self._run(anext(changes, None))) is not None:
+        changes = self._run(_do(self._session.changes))
+        while (change := self._run(_next(changes))) is not None:
             yield change
-
-    async def _look(self) -> Snapshot:
-        return self._session.snapshot
-
-    async def _register(self, method: str, handler: RpcHandler) -> None:
-        self._session.register_rpc_method(method, handler)
-
-    async def _observe(self) -> Any:
-        return self._session.changes()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop.is_closed():
@@ -200,3 +257,12 @@ class BlockingSession:
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+
+async def _do(work: Callable[[], T]) -> T:
+    """In the session's loop."""
+    return work()
+
+
+async def _next(of: AsyncIterator[T]) -> T | None:
+    return await anext(of, None)

@@ -16,7 +16,9 @@ class CallpointError(Exception):
     def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(f"{reason}: {remedy}" if remedy else reason)
         self.reason = reason
+        """What went wrong, without a secret in it."""
         self.remedy = remedy
+        """What can be done about it; empty: not known."""
 
 
 class TerminalError(CallpointError):
@@ -48,3 +50,4 @@ class AgentFailed(CallpointError):
     def __init__(self, error: AgentError) -> None:
         super().__init__(_AGENT_ERRORS[error])
         self.error = error
+        """``timeout`` or ``left``."""

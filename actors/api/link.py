@@ -7,13 +7,17 @@ from pathlib import Path
 
 from actors.messages import (
     AudioLevel,
+    AudioState,
     ChatMessage,
+    DataReceived,
+    GetAgentHistory,
     Message,
     MessageChanged,
     MessagePurged,
     MessagesRestored,
     Missed,
     PerformRpc,
+    SendData,
     SessionState,
 )
 from actors.runtime.client import Client
@@ -21,6 +25,7 @@ from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
 from actors.runtime.post import ROUTER
 
+from .data import packet_of
 from .observers import Observers
 from .services import Service
 from .snapshot import Levels
@@ -31,8 +36,8 @@ log = logging.getLogger(__name__)
 SESSION, AUDIO, ROOM = "session", "audio", "room"
 OPEN_S = 10.0
 """Until a terminal that runs has said how things stand: one that was just started is busy."""
-
-
+DEVICES_S = 30.0
+"""The sound system may take 8 s to tell what there is, and again for each device that is tried."""
 ROUND_TRIP_S = 10.0
 """Of a call to the agent, beside its answer: LiveKit's client gives it 7 s."""
 
@@ -61,7 +66,8 @@ class Link:
         self._client = Client(
             runtime_dir,
             subscribes=(
-                SessionState, MessageChanged, MessagePurged, MessagesRestored, AudioLevel
+                SessionState, MessageChanged, MessagePurged, MessagesRestored, AudioLevel,
+                AudioState, DataReceived,
             ),
             on_message=self._on_message,
             on_peer=self._on_peer,
@@ -100,9 +106,21 @@ class Link:
         """Ask the session. Raises ``OrderFailed``."""
         return await self._client.insist(SESSION, message)
 
+    async def ask_audio(self, message: Message) -> Message:
+        """Ask the audio process, which may have to try a device. Raises ``OrderFailed``."""
+        return await self._client.insist(AUDIO, message, DEVICES_S)
+
+    async def send_data(self, data: SendData) -> Message:
+        """Ask the room, once: a second packet is another one. Raises ``OrderFailed``."""
+        return await self._client.ask(ROOM, data, ROUND_TRIP_S)
+
     async def call_agent(self, call: PerformRpc) -> Message:
         """Ask the room, once: nobody knows what a second call would do. Raises ``OrderFailed``."""
         return await self._client.ask(ROOM, call, call.timeout_s + ROUND_TRIP_S)
+
+    async def agent_history(self, timeout_s: float) -> Message:
+        """Ask the room what the agent remembers. Raises ``OrderFailed``."""
+        return await self._client.insist(ROOM, GetAgentHistory(timeout_s), timeout_s + ROUND_TRIP_S)
 
     async def refresh(self) -> None:
         """Ask for the list anew; returns when it is seen. Raises TimeoutError."""
@@ -114,13 +132,16 @@ class Link:
         match message:
             case AudioLevel() if sender == AUDIO:
                 self._observers.hear(Levels(message.input_dbfs, message.output_dbfs))
+            case DataReceived() if sender == ROOM:
+                self._observers.data(packet_of(message))
+            case AudioState() if sender == AUDIO:
+                self._tell(self._view.apply_audio(message))
             case Missed():
                 self._fetcher.fetch()
             case MessagesRestored() if sender == SESSION:
                 self._fetcher.fetch()
             case _ if sender == SESSION:
-                if (change := self._view.apply(message)) is not None:
-                    self._tell(change)
+                self._tell(self._view.apply(message))
                 if isinstance(message, SessionState):
                     self._has_state.set()
 
@@ -135,8 +156,8 @@ class Link:
             return
         if up:
             self._fetcher.fetch()
-        elif (change := self._view.detached()) is not None:
-            self._tell(change)
+        else:
+            self._tell(self._view.detached())
 
     # -- what this program does for the terminal --------------------------------------------------
 

@@ -15,6 +15,7 @@ class SentMessage:
     timestamp: float
     """Unix seconds of sending."""
     text: str
+    """As it was written."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class ReceivedMessage:
     kind: MessageKind
     """``agent_transcript``, ``user_transcript``, or ``user_input`` for what was sent."""
     text: str
+    """All of it so far."""
     is_final: bool = True
+    """It does not change any more."""
 
 
 def received(message: ChatMessage) -> ReceivedMessage:

@@ -9,7 +9,8 @@ from typing import Generic, Self, TypeVar
 
 from actors.runtime.feed import CAPACITY, Feed
 
-from .errors import SessionClosed
+from .data import DataPacket, OnData
+from .errors import SessionClosed, SessionFailed
 from .snapshot import Change, Levels, Refreshed, Snapshot
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Observers:
         self._meters: weakref.WeakSet[Newest[Levels]] = weakref.WeakSet()
         self.loudness = Levels()
         self._callbacks: list[OnChange] = []
+        self._data: list[tuple[OnData, str | None]] = []
         self._waiting: dict[asyncio.Future[Snapshot], Callable[[Snapshot], bool]] = {}
         self._is_closed = False
 
@@ -152,8 +154,32 @@ class Observers:
 
         return end
 
-    def tell(self, change: Change) -> None:
-        """Something has changed."""
+    def call_with_data(self, on_data: OnData, topic: str | None) -> Callable[[], None]:
+        """Call it with each packet from now on, of that topic if one is given; returns what ends
+        that.
+        """
+        entry = on_data, topic
+        self._data.append(entry)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):
+                self._data.remove(entry)
+
+        return end
+
+    def data(self, packet: DataPacket) -> None:
+        """One has come."""
+        for on_data, topic in list(self._data):
+            if topic is None or topic == packet.topic:
+                try:
+                    on_data(packet)
+                except Exception:
+                    log.exception("an observer's callback failed")
+
+    def tell(self, change: Change | None) -> None:
+        """Something has changed; None: nothing has."""
+        if change is None:
+            return
         for observer in list(self._changes):
             if isinstance(change, Refreshed):
                 observer.refresh(change.snapshot)
@@ -186,6 +212,22 @@ class Observers:
         finally:
             del self._waiting[met]
 
+    async def unless_failed(
+        self, condition: Callable[[Snapshot], bool], timeout_s: float | None
+    ) -> Snapshot:
+        """As :meth:`until`; raises :class:`SessionFailed` when no conversation is on, and there is
+        a reason for it.
+        """
+
+        def decided(now: Snapshot) -> bool:
+            return condition(now) or _has_failed(now)
+
+        found = await self.until(decided, timeout_s)
+        if not condition(found):
+            assert found.error is not None
+            raise SessionFailed(found.error.reason)
+        return found
+
     def _look(self) -> None:
         if not self._waiting:
             return
@@ -206,3 +248,7 @@ class Observers:
         for met in self._waiting:
             if not met.done():
                 met.set_exception(SessionClosed())
+
+
+def _has_failed(now: Snapshot) -> bool:
+    return now.connection_state == "disconnected" and now.error is not None

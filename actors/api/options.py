@@ -32,6 +32,7 @@ class SessionOptions:
     """End-to-end encryption with this key, which the agent must have too; None: none. It is in no
     file and on no command line."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important lines that still go to the terminal's log."""
 
 
 def environment_of(options: SessionOptions, tokens: TokenSource) -> dict[str, str]:

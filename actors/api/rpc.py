@@ -24,8 +24,11 @@ class RpcError(CallpointError):
     def __init__(self, code: int, message: str, data: str = "") -> None:
         super().__init__(message)
         self.code = code
+        """A number; see above."""
         self.message = message
+        """Why, as a sentence."""
         self.data = data
+        """Whatever who was called adds to that."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,13 @@ class RpcInvocation:
     """A call from the room."""
 
     method: str
+    """The name under which it was registered."""
     caller_identity: str
+    """Of the participant who calls."""
     payload: str
+    """Whatever it sends along."""
     response_timeout_s: float
-    """After it, the caller does not wait any more."""
+    """Seconds, after which the caller does not wait any more."""
 
 
 RpcHandler = Callable[[RpcInvocation], str | Awaitable[str]]

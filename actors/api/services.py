@@ -49,3 +49,8 @@ class TokenService:
         except OrderFailed as failed:
             log.warning("no token", extra={"reason": failed.reason}, exc_info=failed.__cause__)
             raise
+
+
+def services_of(rpc: Service, tokens: TokenFunction | None) -> list[Service]:
+    """All that one session does."""
+    return [rpc, *([TokenService(tokens)] if tokens else [])]

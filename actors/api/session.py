@@ -1,21 +1,20 @@
 """The session of LiveKit's Agent API, for a program beside the terminal."""
 
-import asyncio
 import contextlib
-import logging
 import os
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from actors.messages import (
     ConnectionState,
+    Devices,
+    DevicesChosen,
     DismissError,
     EndSession,
-    Message,
+    ListDevices,
+    Messages,
     PerformRpc,
     PrepareSession,
     RestoreMessages,
@@ -24,29 +23,31 @@ from actors.messages import (
     SetMuted,
     StartSession,
 )
-from actors.runtime.errors import OrderFailed
 from actors.runtime.feed import CAPACITY
 
+from . import data
 from .agent import Agent
-from .errors import OrderRefused, SessionClosed, SessionFailed
-from .message import ReceivedMessage, SentMessage, to_chat
-from .messaging import MessageReceiver, MessageSender, TextSender
+from .data import OnData
+from .devices import DIRECTION, AudioDevice, DeviceKind, of_kind, order
+from .errors import OrderRefused
+from .line import Line
+from .message import ReceivedMessage, SentMessage, received, to_chat
+from .messaging import MessageReceiver, MessageSender
 from .observers import Changes, Newest, Observers, OnChange
-from .opening import Opening
 from .options import SessionOptions
+from .own_messages import OwnMessages
 from .rpc import RpcHandler, RpcService, payload_of
-from .snapshot import Change, Levels, Snapshot
+from .services import services_of
+from .snapshot import Levels, Snapshot
 from .tokens import TokenOptions, TokenSource
 from .view import View
 
-if TYPE_CHECKING:
-    from .link import Link  # it brings zmq: only for who opens one
-    from .services import Service
-
-log = logging.getLogger(__name__)
-
 CONNECT_S = 30.0
 """A join that takes longer is given up by the terminal, which says so."""
+
+DEVICES_S = 10.0
+"""Until the audio process that uses other devices is there: it opens them, and those of the config
+if they are gone again."""
 
 SETTLE_S = 1.0
 """Between the answer to an order and its being seen: a turn or two of several loops."""
@@ -77,29 +78,21 @@ class Session:
         :class:`TextSender` among them if the agent is to get it too. ``receivers``: besides the
         terminal's own.
         """
-        self._tokens = token_source or TokenSource.from_environment()
-        self._opening = Opening(
-            options or SessionOptions(),
-            self._tokens,
-            token_options or TokenOptions(),
-            Path(runtime_dir).absolute() if runtime_dir else None,
-            make_link=self._make_link,
-            ended=self._terminal_ended,
-        )
-        self._senders = (TextSender(),) if senders is None else tuple(senders)
-        for sender in self._senders:
-            if isinstance(sender, TextSender):
-                sender.bind(self._order)
-        self._receivers = receivers
+        tokens = token_source or TokenSource.from_environment()
         self._view = View(self._wait_for_agent)
         self._observers = Observers(self._view.snapshot)
-        self._turn: asyncio.Lock | None = None
-        """To open or to close; made in the loop."""
-        self._stack = contextlib.AsyncExitStack()
-        self._link: Link | None = None
-        self._is_closed = False
+        self._tell = self._observers.tell
         self._rpc = RpcService()
-        self._receiving: list[asyncio.Task[None]] = []
+        self._line = Line(
+            options or SessionOptions(),
+            tokens,
+            token_options or TokenOptions(),
+            Path(runtime_dir).absolute() if runtime_dir else None,
+            self._view,
+            self._observers,
+            lambda: services_of(self._rpc, tokens.function),
+        )
+        self._own = OwnMessages(senders, receivers, self._view, self._observers, self._line.order)
 
     @classmethod
     def with_agent(
@@ -141,7 +134,7 @@ class Session:
         from actors.settings.dirs import runtime_dir as default_dir
 
         session = cls(token_source, runtime_dir=runtime_dir or default_dir(os.environ))
-        session._opening.may_start = False
+        session._line.attach_only()
         return session
 
     # -- opening and closing ---------------------------------------------------------------------
@@ -164,17 +157,7 @@ class Session:
         Raises :class:`TerminalError` when there is none, :class:`OptionsError`, and
         :class:`SessionClosed`.
         """
-        if self._turn is None:
-            self._turn = asyncio.Lock()
-        async with self._turn:
-            if self._is_closed:
-                raise SessionClosed
-            if self._link is None:
-                await self._stack.aclose()  # of a terminal that has ended
-                async with contextlib.AsyncExitStack() as stack:
-                    self._link = await self._opening.connect(stack)
-                    self._stack = stack.pop_all()
-                self._receive()
+        await self._line.open(self._own.receive)
 
     async def prepare_connection(self) -> None:
         """Ahead of :meth:`start`, which is then faster: open the terminal, and have it fetch the
@@ -182,41 +165,13 @@ class Session:
         :class:`OrderRefused` when nobody answers.
         """
         await self.open()
-        await self._order(PrepareSession())
-
-    def _make_link(self, runtime_dir: Path) -> "Link":
-        from .link import Link
-
-        return Link(runtime_dir, self._view, self._observers, self._services())
-
-    def _services(self) -> "list[Service]":
-        from .services import TokenService
-
-        function = self._tokens.function
-        return [self._rpc, *([TokenService(function)] if function else [])]
-
-    def _terminal_ended(self, code: int) -> None:
-        """Not asked to: the next order starts another."""
-        if self._link is None:
-            return
-        self._tell(self._view.detached())
-        self._tell(self._view.gone(f"the terminal ended with code {code}"))
-        self._link = None
+        await self._line.order(PrepareSession())
 
     async def close(self) -> None:
         """Let go of the terminal: one that was started here ends, another goes on, and so does its
         conversation. Observers end, and waiters get :class:`SessionClosed`.
         """
-        if self._is_closed:
-            return
-        self._is_closed = True
-        async with self._turn or contextlib.nullcontext():
-            for task in self._receiving:
-                task.cancel()
-            await asyncio.gather(*self._receiving, return_exceptions=True)
-            self._observers.close()
-            self._link = None
-            await self._stack.aclose()
+        await self._line.close(self._own.close)
 
     # -- how it is -------------------------------------------------------------------------------
 
@@ -228,7 +183,7 @@ class Session:
     @property
     def runtime_dir(self) -> Path | None:
         """Of the terminal, for others to attach to; None: it is not opened."""
-        return self._link.runtime_dir if self._link else None
+        return self._line.link.runtime_dir if self._line.link else None
 
     @property
     def is_attached(self) -> bool:
@@ -299,7 +254,7 @@ class Session:
         await self.open()
         self._tell(self._view.clear_error())
         try:
-            await self._order(StartSession())
+            await self._line.order(StartSession())
         except OrderRefused as refused:
             if self.error is None:
                 self._tell(self._view.fail("connection", refused.reason))
@@ -313,7 +268,7 @@ class Session:
         Raises as :meth:`open`, and :class:`OrderRefused` when nobody answers.
         """
         await self.open()
-        await self._order(EndSession())
+        await self._line.order(EndSession())
 
     async def send(self, text: str) -> SentMessage | None:
         """Send the agent a text. None: it was not sent, and :attr:`error` says why.
@@ -321,32 +276,61 @@ class Session:
         Raises as :meth:`open`.
         """
         await self.open()
-        message = SentMessage(str(uuid.uuid4()), time.time(), text)
-        for sender in self._senders:
-            try:
-                await sender.send(message)
-            except Exception as failed:
-                reason = getattr(failed, "reason", "") or type(failed).__name__
-                log.warning("message not sent", extra={"sender": type(sender).__name__})
-                self._tell(self._view.fail("sender", str(reason)))
-                return None
-        if (listed := self._view.get(message.id)) is not None:
-            return SentMessage(message.id, listed.timestamp, message.text)
-        own = ReceivedMessage(message.id, message.timestamp, "user_input", message.text)
-        self._tell(self._view.put_own(own))
-        return message
+        return await self._own.send(text)
 
     async def mute(self) -> None:
         """Microphone off: nothing is recorded. Raises as :meth:`end`."""
         await self.open()
-        await self._order(SetMuted(True))
+        await self._line.order(SetMuted(True))
         await self._settle(lambda now: now.is_muted)
 
     async def unmute(self) -> None:
         """Microphone on. Raises as :meth:`end`."""
         await self.open()
-        await self._order(SetMuted(False))
+        await self._line.order(SetMuted(False))
         await self._settle(lambda now: not now.is_muted)
+
+    async def get_local_devices(self, kind: DeviceKind) -> tuple[AudioDevice, ...]:
+        """The terminal's microphones (``audioinput``) or loudspeakers (``audiooutput``) as they are
+        now. Raises as :meth:`end`, :class:`OrderRefused` also when the sound system does not tell.
+        """
+        await self.open()
+        found = await self._line.asked(lambda link: link.ask_audio(ListDevices()))
+        return of_kind(kind, found.devices if isinstance(found, Devices) else ())
+
+    def get_active_device(self, kind: DeviceKind) -> str:
+        """Name of the microphone or loudspeaker in use; ``none``: there is none; empty: not known.
+        Also in :attr:`snapshot`.
+        """
+        now = self.snapshot
+        return now.input_device if DIRECTION[kind] == "input" else now.output_device
+
+    async def switch_active_device(
+        self, kind: DeviceKind, device: AudioDevice | str | None
+    ) -> None:
+        """Use another microphone or loudspeaker from now on, until the machine restarts; returns
+        when it is used. In a conversation that costs what is said in the part of a second until the
+        other one is open.
+
+        ``device``: one of :meth:`get_local_devices`, or as a config's ``input`` and ``output``: a
+        name, a part of one, an id, ``default`` or ``none``; None: what the config says. Those of
+        the config take its place while it cannot be used.
+
+        Raises as :meth:`end`, :class:`OrderRefused` also when there is no such device or it cannot
+        be opened: then nothing has changed.
+        """
+        await self.open()
+        wanted = order(kind, device)
+        chosen = await self._line.asked(lambda link: link.ask_audio(wanted))
+        if not isinstance(chosen, DevicesChosen):
+            return
+        try:
+            await self._observers.until(lambda _: self._view.uses(chosen), DEVICES_S)
+        except TimeoutError:
+            raise OrderRefused(
+                "the device was there when it was tried, and is not used",
+                "callpoint status shows what is the matter",
+            ) from None
 
     async def set_encryption_enabled(self, enabled: bool) -> None:
         """End-to-end encryption on or off from now on, on this side: the agent must do the same.
@@ -354,7 +338,7 @@ class Session:
         Raises as :meth:`end`, :class:`OrderRefused` also when the terminal has no key.
         """
         await self.open()
-        await self._order(SetEncryption(enabled))
+        await self._line.order(SetEncryption(enabled))
         await self._settle(lambda now: now.is_encrypted == enabled)
 
     async def dismiss_error(self) -> None:
@@ -362,7 +346,7 @@ class Session:
         self._tell(self._view.clear_error())
         await self.open()
         dismissed = self.error
-        await self._order(DismissError())
+        await self._line.order(DismissError())
         await self._settle(lambda now: now.error is None or now.error != dismissed)
 
     async def restore_message_history(self, messages: Iterable[ReceivedMessage]) -> None:
@@ -370,11 +354,11 @@ class Session:
         counts, the newest 2000. Raises as :meth:`end`.
         """
         await self.open()
-        await self._order(RestoreMessages(tuple(to_chat(message) for message in messages)))
+        await self._line.order(RestoreMessages(tuple(to_chat(message) for message in messages)))
         self._tell(self._view.forget_own())
-        if self._link is not None:
+        if (link := self._line.link) is not None:
             with contextlib.suppress(TimeoutError):
-                await self._link.refresh()
+                await link.refresh()
 
     async def perform_rpc(self, method: str, payload: str = "", *, timeout_s: float = 15.0) -> str:
         """Call a method of the agent; returns its answer.
@@ -385,7 +369,7 @@ class Session:
         """
         await self.open()
         call = PerformRpc(method, payload, timeout_s)
-        return payload_of(await self._asked(lambda link: link.call_agent(call)))
+        return payload_of(await self._line.asked(lambda link: link.call_agent(call)))
 
     def register_rpc_method(self, method: str, handler: RpcHandler) -> Callable[[], None]:
         """Answer the agent's calls of this method with ``handler``: a coroutine function runs in
@@ -402,27 +386,8 @@ class Session:
         return end
 
     def _offer_rpc(self) -> None:
-        if self._link is not None:
-            self._link.offer(self._rpc)
-
-    async def _order(self, message: Message) -> None:
-        await self._asked(lambda link: link.order(message))
-
-    async def _asked(self, ask: "Callable[[Link], Awaitable[Message]]") -> Message:
-        if self._link is None:
-            raise OrderRefused("the terminal has ended", "start() starts another")
-        try:
-            return await ask(self._link)
-        except OrderFailed as failed:
-            raise OrderRefused(failed.reason, failed.remedy) from None
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody has cancelled us: the line was closed by another task.
-            if self._is_closed:
-                raise SessionClosed from None
-            raise OrderRefused("the terminal has ended", "start() starts another") from None
+        if self._line.link is not None:
+            self._line.link.offer(self._rpc)
 
     async def _settle(self, condition: Callable[[Snapshot], bool]) -> None:
         """What was ordered is done: wait until it can be seen, unless somebody has undone it."""
@@ -430,6 +395,45 @@ class Session:
             await self._observers.until(condition, SETTLE_S)
 
     # -- waiting and watching --------------------------------------------------------------------
+
+    async def get_agent_history(self, *, timeout_s: float = 5.0) -> tuple[ReceivedMessage, ...]:
+        """What the agent itself remembers of this conversation, oldest first, with ids of its own:
+        to compare with :attr:`messages`, say after a crash in the middle of a sentence. What was
+        written to it is a ``user_transcript`` too: it does not tell the two apart. What it is
+        saying is there when it has said it.
+
+        Raises as :meth:`open`, and :class:`OrderRefused` when no conversation is connected, or the
+        agent does not tell: those of livekit-agents do.
+        """
+        await self.open()
+        told = await self._line.asked(lambda link: link.agent_history(timeout_s))
+        return tuple(map(received, told.messages)) if isinstance(told, Messages) else ()
+
+    async def publish_data(
+        self,
+        payload: bytes | str,
+        *,
+        topic: str = "",
+        reliable: bool = True,
+        to: Iterable[str] = (),
+    ) -> None:
+        """Send a packet of at most 15 KiB, to the participants with these identities (the agent's
+        is ``session.agent.identity``) or to everyone. Reliable ones arrive in order or not at all;
+        others may be lost, and are as fast as can be.
+
+        Raises as :meth:`open`, and :class:`OrderRefused` when it was not sent, or a process of the
+        terminal dies meanwhile: it is not known then whether it was.
+        """
+        await self.open()
+        packet = data.order(payload, topic, to, reliable=reliable)
+        await self._line.asked(lambda link: link.send_data(packet))
+
+    def on_data(self, callback: OnData, topic: str | None = None) -> Callable[[], None]:
+        """Call it in the loop with every packet of data that comes from now on, or only with those
+        of a topic; returns what ends that. What comes while a process of the terminal is dead is
+        not told.
+        """
+        return self._observers.call_with_data(callback, topic)
 
     async def wait_until_connected(self, timeout_s: float | None = None) -> None:
         """Until the connection stands.
@@ -439,13 +443,9 @@ class Session:
         """
         await self.open()
 
-        def decided(now: Snapshot) -> bool:
-            return now.connection_state == "connected" or _has_failed(now)
-
-        found = await self._observers.until(decided, timeout_s)
-        if found.connection_state != "connected":
-            assert found.error is not None
-            raise SessionFailed(found.error.reason)
+        await self._observers.unless_failed(
+            lambda now: now.connection_state == "connected", timeout_s
+        )
 
     async def wait_until_disconnected(self, timeout_s: float | None = None) -> None:
         """Until no conversation is on. Raises TimeoutError, :class:`SessionClosed`, and as
@@ -457,13 +457,7 @@ class Session:
     async def _wait_for_agent(
         self, until: Callable[[Agent], bool], timeout_s: float | None
     ) -> Agent:
-        def decided(now: Snapshot) -> bool:
-            return until(now.agent) or _has_failed(now)
-
-        found = await self._observers.until(decided, timeout_s)
-        if not until(found.agent):
-            assert found.error is not None
-            raise SessionFailed(found.error.reason)
+        found = await self._observers.unless_failed(lambda now: until(now.agent), timeout_s)
         return found.agent
 
     def changes(self, capacity: int = CAPACITY) -> Changes:
@@ -488,28 +482,3 @@ class Session:
     def on_change(self, callback: OnChange) -> Callable[[], None]:
         """Call it in the loop with every change from now on; returns what ends that."""
         return self._observers.call(callback)
-
-    # -- inside ----------------------------------------------------------------------------------
-
-    def _tell(self, change: Change | None) -> None:
-        if change is not None:
-            self._observers.tell(change)
-
-    def _receive(self) -> None:
-        if not self._receiving:
-            self._receiving = [
-                asyncio.create_task(self._receive_from(receiver)) for receiver in self._receivers
-            ]
-
-    async def _receive_from(self, receiver: MessageReceiver) -> None:
-        try:
-            async for message in receiver.messages():
-                self._tell(self._view.put_own(message))
-        except Exception as failed:
-            log.exception("receiver failed", extra={"receiver": type(receiver).__name__})
-            self._tell(self._view.fail("receiver", type(failed).__name__))
-
-
-def _has_failed(now: Snapshot) -> bool:
-    """No conversation is on, and there is a reason for it."""
-    return now.connection_state == "disconnected" and now.error is not None

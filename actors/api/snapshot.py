@@ -19,6 +19,7 @@ class Snapshot:
     is_connected: bool = False
     """A conversation is on: connecting, connected and reconnecting."""
     agent: Agent = NO_AGENT
+    """The agent at this moment."""
     error: SessionError | None = None
     """``error.kind``: ``connection``, ``sender``, ``receiver`` or ``media``; ``error.reason``."""
     is_muted: bool = False
@@ -26,6 +27,11 @@ class Snapshot:
     is_encrypted: bool = False
     """What is said and sent is encrypted end to end."""
     room_name: str = ""
+    """Of the conversation that is on, or was on last; empty: not known."""
+    input_device: str = ""
+    """Name of the microphone in use; ``none``: there is none; empty: not known."""
+    output_device: str = ""
+    """Name of the loudspeaker in use."""
     messages: tuple[ReceivedMessage, ...] = ()
     """In the order in which they first appeared; the newest 2000."""
 
@@ -47,6 +53,7 @@ class Refreshed:
     """
 
     snapshot: Snapshot
+    """All of it, after whatever was missed."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class StateChanged:
     """Something changed that is not a message."""
 
     snapshot: Snapshot
+    """All of it, after the change."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class MessageChanged:
     """A message has appeared, or the one of this id has grown."""
 
     message: ReceivedMessage
+    """As it is now."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class MessagePurged:
     """The interim transcript of this id will never be final, and has left the list."""
 
     id: str
+    """As of the :class:`ReceivedMessage`."""
 
 
 Change = Refreshed | StateChanged | MessageChanged | MessagePurged

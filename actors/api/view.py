@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 
 from actors import messages as wire
-from actors.messages import ChatMessage, ErrorKind, Message, SessionError, SessionState
+from actors.messages import (
+    AudioState,
+    ChatMessage,
+    DevicesChosen,
+    ErrorKind,
+    Message,
+    SessionError,
+    SessionState,
+)
 from actors.runtime.mirror import Mirror
 
 from .agent import Agent, Waiter, agent_of
@@ -20,6 +28,7 @@ class View:
     def __init__(self, wait: Waiter) -> None:
         self._wait = wait
         self._state: SessionState | None = None
+        self._audio: AudioState | None = None
         self._agent = Agent(_wait=wait)
         self._messages = Mirror[ReceivedMessage](MAX_MESSAGES)
         self._own = Mirror[ReceivedMessage](MAX_MESSAGES)
@@ -41,6 +50,8 @@ class View:
                 is_muted=bool(state and state.muted),
                 is_encrypted=bool(state and state.encrypted),
                 room_name=state.room_name if state else "",
+                input_device=self._audio.input if self._audio else "",
+                output_device=self._audio.output if self._audio else "",
                 messages=self._messages.all(),
             )
         return self._snapshot
@@ -63,6 +74,22 @@ class View:
                 return MessagePurged(gone)
             case _:
                 return None
+
+    def apply_audio(self, audio: AudioState) -> Change | None:
+        """What the audio process has published; None: it uses the same devices as before."""
+        before, self._audio = self._audio, audio
+        return None if before is not None and _ends(before) == _ends(audio) else self._changed()
+
+    def uses(self, chosen: DevicesChosen) -> bool:
+        """These devices are in use."""
+        if self._audio is None:
+            return False
+        input_, output, *choice = _ends(self._audio)
+        return (
+            choice == [chosen.chosen_input, chosen.chosen_output]
+            and input_ == (chosen.input or input_)
+            and output == (chosen.output or output)
+        )
 
     def put_own(self, message: ReceivedMessage) -> Change | None:
         """A message that the terminal knows nothing of."""
@@ -126,3 +153,7 @@ class View:
     def _changed(self) -> StateChanged:
         self._snapshot = None
         return StateChanged(self.snapshot())
+
+
+def _ends(audio: AudioState) -> tuple[str, str, str, str]:
+    return audio.input, audio.output, audio.chosen_input, audio.chosen_output

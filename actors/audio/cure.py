@@ -89,6 +89,14 @@ class Cures:
         if name in self._cases:
             self._note(name, left=False)
 
+    def forget(self, name: str) -> None:
+        """Somebody wants it: what is known of it counts no longer."""
+        self._cases.pop(name, None)
+        known = read(self._memory)
+        if known.pop(name, None) is not None:
+            with contextlib.suppress(OSError):
+                write(self._memory, known)
+
     def try_after_s(self, name: str, tries: int) -> float:
         """How long to wait before it is tried, after so many tries of this process."""
         doubled = min(tries + max(0, self.case(name).lefts - 1), 16)

@@ -1,5 +1,6 @@
 """What operators ask of the sound: devices, level, volume, a test, recordings for support."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -8,22 +9,26 @@ from typing import Any
 
 from actors.messages import (
     Devices,
+    DevicesChosen,
     KeepSound,
     ListDevices,
     Message,
     SetVolume,
     SoundKept,
     TrySound,
+    UseDevices,
 )
 from actors.runtime.actor import Answer
 from actors.runtime.errors import OrderFailed
 from actors.settings.model import Audio
 
-from .ends import Ends
+from .choice import Choice
+from .devices import Direction
+from .ends import Ends, Usable
 from .playback import RATE
 from .recorder import Recorder
 from .rehearsal import Rehearsal
-from .source import DeviceError
+from .source import DeviceError, clock
 from .tracks import Track, Tracks
 from .voice import Voice
 
@@ -35,7 +40,8 @@ Later = Callable[[Coroutine[Any, Any, Message | None]], Answer]
 class Desk:
     """Of one audio process. ``recordings``: where files go unless the config
     says otherwise; ``later``: as of an actor; ``changed``
-    is called when a recording begins or ends.
+    is called when a recording begins or ends; ``renew`` when other devices
+    are to be opened, with the reason.
     """
 
     def __init__(
@@ -45,16 +51,21 @@ class Desk:
         ends: Callable[[], Ends],
         voice: Voice,
         recorder: Recorder,
+        choice: Choice,
         later: Later,
         changed: Callable[[], None],
+        renew: Callable[[str], None],
     ) -> None:
         self._audio = audio
         self._folder = Path(audio.recordings or recordings)
         self._ends = ends
         self._voice = voice
         self._recorder = recorder
+        self._choice = choice
         self._later = later
         self._changed = changed
+        self._renew = renew
+        self._choosing = False
         self._rehearsal: Rehearsal | None = None
         self._tracks: Tracks | None = None
 
@@ -72,6 +83,8 @@ class Desk:
                 return self._keep(seconds)
             case ListDevices():
                 return self._later(self._list())
+            case UseDevices():
+                return self._later(self._use(message))
             case TrySound(seconds=seconds):
                 return self._try(seconds)
         return None
@@ -118,6 +131,37 @@ class Desk:
         except DeviceError as error:
             raise OrderFailed("no-devices", error.reason, error.remedy) from None
 
+    async def _use(self, order: UseDevices) -> Message:
+        if self._choosing:
+            raise OrderFailed("busy", "devices are being changed already")
+        self._choosing = True
+        try:
+            return await self._chosen(order)
+        except DeviceError as error:
+            raise OrderFailed("no-device", error.reason, error.remedy) from None
+        finally:
+            self._choosing = False
+
+    async def _chosen(self, order: UseDevices) -> Message:
+        before, ends = self._choice.chosen, self._ends()
+        input_ = await _wanted(ends, "input", order.input, before.input)
+        output = await _wanted(ends, "output", order.output, before.output)
+        chosen = input_.called, output.called
+        if input_.is_used and output.is_used and chosen == (before.input, before.output):
+            return DevicesChosen(input_.name, output.name, *chosen)
+        if not self._choice.may_change(clock()):
+            raise OrderFailed("busy", "devices were changed too often", "wait a minute")
+        try:
+            self._choice.take(*chosen, clock())
+        except OSError as error:
+            raise OrderFailed("no-memory", f"the choice cannot be kept: {error}") from None
+        if input_.is_used and output.is_used:
+            self._choice.reread()
+            self._changed()
+        else:  # once the answer is on its way
+            asyncio.get_running_loop().call_soon(self._renew, "other devices were chosen")
+        return DevicesChosen(input_.name, output.name, *chosen)
+
     def _try(self, seconds: float) -> Answer:
         if self._recorder.is_on:
             raise OrderFailed("busy", "a conversation is on", "callpoint end")
@@ -158,3 +202,12 @@ class Desk:
             ended = {"lost_blocks": tracks.lost, "cause": tracks.error}
             log.warning("sound is no longer written to files", extra=ended)
             self._changed()
+
+
+async def _wanted(ends: Ends, direction: Direction, wanted: str | None, before: str) -> Usable:
+    """Of one end, for which ``before`` was chosen. Raises :class:`DeviceError`."""
+    if wanted is None:
+        return Usable(before, "", is_used=True)
+    if not wanted:
+        return Usable("", "", is_used=not before)
+    return await ends.usable(direction, wanted)

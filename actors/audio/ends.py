@@ -14,7 +14,7 @@ from actors.settings.model import Audio
 
 from .cure import Cures
 from .deaf import WORDS, Deafness, Ear
-from .devices import Direction
+from .devices import Device, Direction, find
 from .mixer import Mixer
 from .playback import RATE
 from .probe import attempt, devices
@@ -26,6 +26,7 @@ from .source import (
     Sink,
     Source,
     clock,
+    is_device,
     open_sink,
     open_source,
 )
@@ -45,6 +46,18 @@ class Opened:
     """The name in the config under which it was opened."""
     note: str
     """What an operator should know; empty: nothing."""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """A device that was asked for."""
+
+    called: str
+    """Its id or name, which stays: its index is another one tomorrow."""
+    name: str
+    """Under which it is used; empty: not known before."""
+    is_used: bool
+    """It is used already."""
 
 
 class Ends:
@@ -173,7 +186,9 @@ class Ends:
 
         async def tried(name: str) -> str:
             silent = not self._audio.deaf_detection
-            return await attempt(direction, name, rate, self._audio.block_ms, may_be_silent=silent)
+            return (
+                await attempt(direction, name, rate, self._audio.block_ms, may_be_silent=silent)
+            ).error
 
         names = cures.better(used.wanted)
         name = await until_better(names, tried, lambda tries: cures.try_after_s(names[0], tries))
@@ -207,8 +222,45 @@ class Ends:
                 device.is_default,
                 ", ".join(used.get(device.name, ())),
             )
-            for device in await devices()
+            for device in await self._there()
         )
+
+    async def usable(self, direction: Direction, wanted: str) -> Usable:
+        """What ``wanted`` means, if it can be used now. A microphone may be silent, as one is that
+        is switched off.
+
+        Raises :class:`.source.DeviceError`.
+        """
+        opened, as_ = (
+            (self.source, self._input) if direction == "input" else (self.sink, self._output)
+        )
+        called, is_used = wanted, wanted == as_.wanted
+        if is_device(wanted):
+            there = await self._there()
+            device, _ = find(wanted, there, direction)
+            called = device.id or device.name
+            if opened is not None and device.name == opened.name:
+                is_used = len([each for each in there if each.name == device.name]) == 1
+        if is_used:  # it could not be opened a second time
+            return Usable(called, opened.name if opened else wanted, is_used=True)
+        rate = self._audio.sample_rate if direction == "input" else RATE
+        tried = await attempt(direction, called, rate, self._audio.block_ms, may_be_silent=True)
+        if tried.error:
+            raise DeviceError(tried.error, "callpoint devices lists what there is")
+        (self._inputs if direction == "input" else self._outputs).forget(called)
+        return Usable(called, tried.name, is_used=False)
+
+    async def _there(self) -> list[Device]:
+        """What a new process sees, and of our own list what we hold and it cannot look at."""
+        there = await devices()
+        held = {self.sink.name} if self.sink else set()
+        if self.source is not None and self.source.has_noise:
+            held.add(self.source.name)
+        if unseen := held - {device.name for device in there}:
+            from .device import list_devices
+
+            there += [device for device in list_devices() if device.name in unseen]
+        return there
 
     def close(self) -> None:
         """Give the devices back."""

@@ -38,6 +38,8 @@ class Tried(msgspec.Struct, frozen=True):
 
     error: str = ""
     """Why this device is of no use now; empty: it is well."""
+    name: str = ""
+    """Of the device that was opened."""
 
 
 async def devices() -> list[Device]:
@@ -51,14 +53,14 @@ async def devices() -> list[Device]:
 
 async def attempt(
     direction: Direction, name: str, sample_rate: int, block_ms: int, *, may_be_silent: bool = False
-) -> str:
-    """Try one; returns why it is of no use now, empty: it is well."""
+) -> Tried:
+    """Try one, under the name that a config would have."""
     what = "listen" if direction == "input" and may_be_silent else direction
     said = await _ask(what, name, str(sample_rate), str(block_ms))
     try:
-        return msgspec.json.decode(said, type=Tried).error
+        return msgspec.json.decode(said, type=Tried)
     except msgspec.DecodeError:
-        return "the sound system does not answer"
+        return Tried("the sound system does not answer")
 
 
 async def _ask(*words: str) -> bytes:
@@ -99,7 +101,7 @@ async def _input(
     block_ms: Literal[10, 20],
     *,
     may_be_silent: bool = False,
-) -> str:
+) -> Tried:
     ear, blocks = Ear(), 0
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -120,17 +122,17 @@ async def _input(
 
     microphone = open_source(name, Audio(sample_rate=rate, block_ms=block_ms), on_block, end)
     if microphone is None:
-        return ""
+        return Tried(name=name)
     try:
         async with asyncio.timeout(DEAF_S + 1):
-            return await done
+            return Tried(await done, microphone.name)
     except TimeoutError:
-        return f"{name} {WORDS['stopped']}"
+        return Tried(f"{name} {WORDS['stopped']}")
     finally:
         microphone.close()
 
 
-async def _output(name: str, rate: int, block_ms: Literal[10, 20]) -> str:
+async def _output(name: str, rate: int, block_ms: Literal[10, 20]) -> Tried:
     loop = asyncio.get_running_loop()
     blocks, done = 0, asyncio.Event()
     lost: list[str] = []
@@ -149,15 +151,15 @@ async def _output(name: str, rate: int, block_ms: Literal[10, 20]) -> str:
         name, Audio(block_ms=block_ms), Mixer(Playback(rate), 0), on_played, on_lost
     )
     if speaker is None:
-        return ""
+        return Tried(name=name)
     try:
         async with asyncio.timeout(DEAF_S):
             await done.wait()
     except TimeoutError:
-        return f"{name} takes no samples"
+        return Tried(f"{name} takes no samples")
     finally:
         speaker.close()
-    return "".join(lost)
+    return Tried("".join(lost), speaker.name)
 
 
 def _main(what: str, *words: str) -> None:
@@ -173,10 +175,10 @@ def _main(what: str, *words: str) -> None:
             "output": _output,
         }
         try:
-            error = asyncio.run(tries[what](name, rate, block_ms))
+            tried = asyncio.run(tries[what](name, rate, block_ms))
         except DeviceError as refused:
-            error = refused.reason
-        answer = msgspec.json.encode(Tried(error))
+            tried = Tried(refused.reason)
+        answer = msgspec.json.encode(tried)
     sys.stdout.buffer.write(answer + b"\n")
     sys.stdout.flush()
     os._exit(0)  # whatever PortAudio still waits for

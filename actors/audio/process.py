@@ -22,6 +22,7 @@ from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 
+from .choice import Choice
 from .desk import Desk
 from .devices import Direction
 from .ends import Ends
@@ -70,7 +71,12 @@ class Audio(Actor):
 
     async def on_start(self) -> None:
         """Open the tape and the devices; go on at once with a recording that was cut off."""
-        audio = self.settings.audio
+        self._choice = Choice(
+            self.runtime_dir / "devices.json",
+            max(1, self.settings.supervisor.intensity // 2),
+            self.settings.supervisor.period,
+        )
+        audio = self._audio = self._choice.over(self.settings.audio)
         self._level = SILENCE_DBFS
         self._first_block: asyncio.Future[int] | None = None
         self._block_at = self.loop_time()
@@ -111,7 +117,7 @@ class Audio(Actor):
         return self._ends.source
 
     def _open_devices(self) -> None:
-        audio = self.settings.audio
+        audio = self._audio
         self._ends = Ends(
             audio,
             self.runtime_dir,
@@ -131,13 +137,15 @@ class Audio(Actor):
     def _made_desk(self) -> Desk:
         state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
         return Desk(
-            self.settings.audio,
+            self._audio,
             state_dir / "recordings",
             lambda: self._ends,
             self._voice,
             self._recorder,
+            self._choice,
             self.later,
             self._publish,
+            self._renew,
         )
 
     def _restore(self) -> None:
@@ -156,7 +164,7 @@ class Audio(Actor):
     def _on_block(self, pcm: bytes, given_at: float) -> None:
         self._block_at = self.loop_time()
         self._blocks += 1
-        self._ends.heard(pcm, self.settings.audio.block_ms / 1000)
+        self._ends.heard(pcm, self._audio.block_ms / 1000)
         if self._pace is not None and not (pcm := self._pace.push(pcm, given_at)):
             return
         self._desk.heard(pcm)
@@ -316,6 +324,8 @@ class Audio(Actor):
             if self._wake is None or self._recorder.is_on or self._recorder.muted
             else self.settings.session.start,
             kept_in=self._desk.kept_in,
+            chosen_input=self._choice.chosen.input,
+            chosen_output=self._choice.chosen.output,
         )
 
     async def _watch(self) -> None:

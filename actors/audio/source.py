@@ -33,6 +33,11 @@ _FILE = "file:"
 NONE = "none"
 
 
+def is_device(wanted: str) -> bool:
+    """It names a device, and is neither a file nor a word for whichever there is, or none."""
+    return wanted not in ("default", NONE) and not wanted.startswith(_FILE)
+
+
 class DeviceError(Exception):
     """A device cannot be opened. ``reason`` and ``remedy`` are for the operator."""
 

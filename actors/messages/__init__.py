@@ -29,6 +29,7 @@ from .conversation import (
 )
 from .devices import (
     Devices,
+    DevicesChosen,
     GetLevel,
     KeepSound,
     ListDevices,
@@ -36,6 +37,7 @@ from .devices import (
     SoundKept,
     SoundTried,
     TrySound,
+    UseDevices,
 )
 from .kiosk import KioskState
 from .lifecycle import (
@@ -54,10 +56,13 @@ from .lifecycle import (
     StopTerminal,
 )
 from .practice import (
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
     PracticeClosed,
+    PracticeData,
     PracticeGetHistory,
     PracticeHistory,
     PracticeJoin,
@@ -70,13 +75,16 @@ from .practice import (
 )
 from .room import (
     ConnectionState,
+    DataReceived,
     DiscardBuffer,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Participant,
     ParticipantKind,
     RoomEnd,
     RoomState,
+    SendData,
     SendText,
     SetEncryption,
     TextStream,
@@ -117,6 +125,7 @@ CATALOGUE: tuple[type[Message], ...] = (
     AudioState, AudioLevel,
     # room
     JoinRoom, LeaveRoom, DiscardBuffer, SendText, SetEncryption, RoomState, TextStream,
+    SendData, DataReceived, GetAgentHistory,
     # conversation and history
     MessageChanged, MessagePurged, StoreMessage, ListHistory, HistoryPage, HistoryState,
     RecallHistory, AgentHistory,
@@ -133,8 +142,10 @@ CATALOGUE: tuple[type[Message], ...] = (
     PracticeJoin, PracticeLeave, PracticeJoined, PracticeClosed, PracticeBeat, PracticeRoster,
     PracticePublish, PracticeSubscribed, PracticeAudio, PracticeBytes, PracticeText,
     PracticeGetHistory, PracticeHistory,
+    PracticeCall, PracticeAnswer, PracticeData,
     # devices
     ListDevices, Devices, GetLevel, TrySound, SoundTried, SetVolume, KeepSound, SoundKept, Woken,
+    UseDevices, DevicesChosen,
 )  # fmt: skip
 
 __all__ = [
@@ -154,8 +165,10 @@ __all__ = [
     "ChatMessage",
     "ConnectionState",
     "Custom",
+    "DataReceived",
     "DiscardBuffer",
     "Devices",
+    "DevicesChosen",
     "DismissError",
     "Done",
     "EndSession",
@@ -163,6 +176,7 @@ __all__ = [
     "ErrorKind",
     "Failed",
     "Follow",
+    "GetAgentHistory",
     "GetLevel",
     "GetMessages",
     "GetStatus",
@@ -191,12 +205,15 @@ __all__ = [
     "ParticipantKind",
     "Peer",
     "PerformRpc",
+    "PracticeAnswer",
     "PracticeAudio",
     "PracticeBeat",
     "PracticeBytes",
+    "PracticeCall",
     "PracticeClosed",
     "PracticeGetHistory",
     "PracticeHistory",
+    "PracticeData",
     "PracticeJoin",
     "PracticeJoined",
     "PracticeLeave",
@@ -218,6 +235,7 @@ __all__ = [
     "RpcResult",
     "Said",
     "Say",
+    "SendData",
     "SendText",
     "SessionError",
     "ServeRpc",
@@ -243,6 +261,7 @@ __all__ = [
     "Track",
     "TrySound",
     "UplinkState",
+    "UseDevices",
     "Welcome",
     "Woken",
 ]

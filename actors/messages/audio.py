@@ -135,6 +135,10 @@ class AudioState(Message, tag="audio-state", frozen=True):
     not listen."""
     kept_in: str = ""
     """The sound is being written to files in this folder, for support; empty: it is not."""
+    chosen_input: str = ""
+    """The microphone that was chosen while the terminal ran, by id or name; empty: the config's."""
+    chosen_output: str = ""
+    """The loudspeaker, likewise."""
 
 
 class AudioLevel(Message, tag="audio-level", frozen=True):

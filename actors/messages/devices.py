@@ -33,6 +33,29 @@ class Devices(Message, tag="devices", frozen=True):
     devices: tuple[SoundDevice, ...]
 
 
+class UseDevices(Message, tag="use-devices", frozen=True):
+    """Ask to audio: another microphone or loudspeaker from now on, also in the processes after this
+    one, before those of the config, which take its place while it cannot be used. Answered by
+    :class:`DevicesChosen`, or Failed when one cannot be opened: then all stays as it is.
+    """
+
+    input: str | None = None
+    """As in the config's [audio] input; empty: as the config says; None: as it is."""
+    output: str | None = None
+
+
+class DevicesChosen(Message, tag="devices-chosen", frozen=True):
+    """Answer to :class:`UseDevices`: what is used as soon as the process has been renewed."""
+
+    input: str
+    """Name of the device as :class:`~actors.messages.AudioState` will have it; empty: not asked
+    for, or not known before."""
+    output: str
+    chosen_input: str
+    """As :attr:`~actors.messages.AudioState.chosen_input` will be."""
+    chosen_output: str
+
+
 class GetLevel(Message, tag="get-level", frozen=True):
     """Ask to audio: how loud it is now, with a conversation or without; answered by
     :class:`~actors.messages.AudioLevel`.

@@ -8,6 +8,7 @@ sides then say :class:`PracticeBeat` several times a second for as long as they 
 from .base import Message
 from .conversation import ChatMessage
 from .room import Participant
+from .rpc import RpcResult
 
 
 class PracticeJoin(Message, tag="practice-join", frozen=True):
@@ -109,3 +110,36 @@ class PracticeHistory(Message, tag="practice-history", frozen=True):
 
     number: int
     messages: tuple[ChatMessage, ...]
+
+
+class PracticeData(Message, tag="practice-data", frozen=True):
+    """A packet of data, either way."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender."""
+    reliable: bool = True
+    to: tuple[str, ...] = ()
+    """Identities; none: everyone."""
+
+
+class PracticeCall(Message, tag="practice-call", frozen=True):
+    """A call of a method of the other side, either way; answered by :class:`PracticeAnswer`."""
+
+    id: str
+    """Chosen by the caller."""
+    method: str
+    caller: str
+    """Identity."""
+    payload: str
+    timeout_s: float
+    """After it, nobody waits for the answer any more."""
+
+
+class PracticeAnswer(Message, tag="practice-answer", frozen=True):
+    """What a call has come to."""
+
+    id: str
+    """Of the call."""
+    result: RpcResult

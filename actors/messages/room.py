@@ -19,11 +19,15 @@ class Track(msgspec.Struct, frozen=True, array_like=True):
     """A remote participant's published track."""
 
     sid: str
+    """LiveKit's id of it."""
     kind: Literal["audio", "video"]
+    """``audio`` or ``video``."""
     source: str
     """``microphone``, ``camera``, ``screenshare``, ``screenshare_audio`` or ``unknown``."""
     subscribed: bool
+    """It comes in here."""
     muted: bool = False
+    """By its publisher."""
     encrypted: bool = False
     """Its publisher says so."""
 
@@ -90,6 +94,39 @@ class SendText(Message, tag="send-text", frozen=True):
     text: str
     topic: str = "lk.chat"
     attributes: dict[str, str] = {}
+
+
+class SendData(Message, tag="send-data", frozen=True):
+    """Ask to the room: send one packet of data. Answered by Done when the client has it, or
+    Failed.
+    """
+
+    payload: bytes
+    """At most 15 KiB."""
+    topic: str = ""
+    reliable: bool = True
+    """Sent again until it arrives, and in order; False: once, and it may be lost."""
+    to: tuple[str, ...] = ()
+    """Identities; none: everyone."""
+
+
+class DataReceived(Message, tag="data-received", frozen=True):
+    """Fact of the room: a packet of data has come; if it is not reliable, a level."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender; empty: a server."""
+    reliable: bool = True
+
+
+class GetAgentHistory(Message, tag="get-agent-history", frozen=True):
+    """Ask to the room: what the agent itself remembers of this conversation. Answered by
+    :class:`~actors.messages.Messages`, or Failed where the agent does not tell.
+    """
+
+    timeout_s: float = 5.0
+    """For the agent's answer."""
 
 
 class RoomState(Message, tag="room-state", frozen=True):

@@ -20,7 +20,9 @@ class SessionError(msgspec.Struct, frozen=True):
     """What went wrong with the session last; stays until dismissed or the next start."""
 
     kind: ErrorKind
+    """``connection``, ``sender``, ``receiver`` or ``media``."""
     reason: str
+    """A sentence for people, without secrets."""
 
 
 class AgentView(msgspec.Struct, frozen=True):

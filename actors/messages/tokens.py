@@ -11,7 +11,9 @@ class TokenOptions(Message, tag="token-options", frozen=True):
     """
 
     room_name: str = ""
+    """Of the room to join."""
     participant_identity: str = ""
+    """Of the terminal in the room."""
     agent_name: str = ""
     """Agent to be dispatched into the room."""
     agent_metadata: str = ""
@@ -19,7 +21,9 @@ class TokenOptions(Message, tag="token-options", frozen=True):
     participant_name: str = ""
     """For people."""
     participant_metadata: str = ""
+    """Of the terminal, for the agent."""
     participant_attributes: dict[str, str] = {}
+    """The same by names."""
 
 
 class TokenResponse(Message, tag="token-response", frozen=True):
@@ -32,6 +36,7 @@ class TokenResponse(Message, tag="token-response", frozen=True):
     room_name: str = ""
     """Of the room that the token is for, when the source says so."""
     participant_name: str = ""
+    """Of the terminal, for people, when the source says so."""
 
     def __repr__(self) -> str:
         return f"TokenResponse(server_url={self.server_url!r}, participant_token=...)"

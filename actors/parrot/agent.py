@@ -11,8 +11,11 @@ from actors.messages import (
     AgentState,
     Message,
     Participant,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBytes,
+    PracticeCall,
+    PracticeData,
     PracticeHistory,
     PracticeRoster,
     PracticeSubscribed,
@@ -23,6 +26,7 @@ from actors.messages import (
 from . import ears, phrases
 from .chat import Chat
 from .ears import Ears
+from .methods import Methods
 from .remembrance import Remembrance
 from .speech import Sound, Speech, Word
 from .transcripts import AgentTranscript, NewId, UserTranscript, new_id
@@ -30,6 +34,8 @@ from .vad import RATE, EnergyVad, Samples, SpeechEnded, SpeechEvent, SpeechGoesO
 from .voice import chirp, parroted
 
 STATE = "lk.agent.state"
+ECHO = "echo"
+"""Topic of the data that it sends back, as the agent worker of the tests does."""
 ACTIVATION_S = 0.05
 """From being seen in the room to being ACTIVE, and from there to listening."""
 GREET_S = 0.4
@@ -68,6 +74,7 @@ class Agent:
         self._vad = EnergyVad()
         self._chat = Chat()
         self._remembrance = Remembrance(ids, clock)
+        self._methods = Methods(self.identity, ids)
         self._heard_at = 0.0
         self._transcript = UserTranscript(user, ids)
         self._greet_at: float | None = None
@@ -104,6 +111,7 @@ class Agent:
         """The client is silent: its track is gone; an open utterance may yet go on."""
         self._published = None
         self._ears.close()
+        self._methods.client_gone()
 
     def audio(self, frame: PracticeAudio, now: float) -> list[Message]:
         """A frame of the client's track."""
@@ -127,6 +135,21 @@ class Agent:
     def history(self, number: int) -> list[Message]:
         """The client asks what was said."""
         return [PracticeHistory(number, self._remembrance.messages)]
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        """A packet of data from the client: on the topic ``echo`` it comes back."""
+        is_for_us = not packet.to or self.identity in packet.to
+        if not (self._active and is_for_us and packet.topic == ECHO):
+            return []
+        return [PracticeData(packet.payload, ECHO, self.identity, packet.reliable)]
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        """The client calls a method."""
+        return self._methods.call(call) if self._active else []
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
+        """The client has answered a call."""
+        return self._methods.answer(answer)
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""

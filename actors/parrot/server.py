@@ -13,10 +13,13 @@ from typing import Protocol
 
 from actors.messages import (
     Message,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
     PracticeClosed,
+    PracticeData,
     PracticeGetHistory,
     PracticeJoin,
     PracticeJoined,
@@ -69,6 +72,15 @@ class Resident(Protocol):
 
     def history(self, number: int) -> list[Message]:
         """The client asks what was said."""
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        """A packet of data from the client."""
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        """The client calls a method."""
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
+        """The client has answered a call."""
 
     def tick(self, now: float) -> list[Message]:
         """Time has passed."""
@@ -126,6 +138,12 @@ class Server:
                 return room.to_client(room.agent.text(message, now))
             case PracticeGetHistory(number):
                 return room.to_client(room.agent.history(number))
+            case PracticeData():
+                return room.to_client(room.agent.data(message))
+            case PracticeCall():
+                return room.to_client(room.agent.call(message))
+            case PracticeAnswer():
+                return room.to_client(room.agent.answer(message))
         return []
 
     def unreachable(self, peer: str, now: float) -> None:

@@ -12,6 +12,9 @@ from actors.messages import ChatMessage, ConnectionState, InvokeRpc, Participant
 
 from .loss import Reception
 
+MAX_DATA = 15 * 1024
+"""Bytes of a packet of data: more, LiveKit's client cannot be relied on to deliver."""
+
 
 class RoomError(Exception):
     """The room did not do it. The text is a sentence for people and has no secret in it.
@@ -97,6 +100,17 @@ class AgentAudio:
 
 
 @dataclass(frozen=True)
+class DataCame:
+    """A packet of data."""
+
+    payload: bytes
+    topic: str
+    participant: str
+    """Identity of its sender; empty: a server."""
+    reliable: bool
+
+
+@dataclass(frozen=True)
 class RpcInvoked:
     """Somebody in the room calls a method that is served here; ``answer`` is waited for."""
 
@@ -112,11 +126,18 @@ RoomEvent = (
     | TextChunk
     | TextEnded
     | AgentAudio
+    | DataCame
     | RpcInvoked
 )
 
 OnEvent = Callable[[RoomEvent], None]
 """Called in the loop, in order of occurrence; must not raise and must not block."""
+
+
+def check_data(payload: bytes) -> None:
+    """Raises :class:`RoomError`."""
+    if len(payload) > MAX_DATA:
+        raise RoomError(f"a packet of data has more than {MAX_DATA >> 10} KiB", "invalid")
 
 
 class RoomBackend(Protocol):
@@ -191,6 +212,13 @@ class RoomBackend(Protocol):
         there is no connection.
         """
 
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """Send a packet to participants, or to everyone. Raises :class:`RoomError`, also when it
+        has more than :data:`MAX_DATA`.
+        """
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:
@@ -199,9 +227,9 @@ class RoomBackend(Protocol):
         """
 
     async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
-        """What the agent of that identity remembers, as :class:`AgentHistory` holds it. All that it
-        sent before its answer has been told as events. One request at a time. Raises
-        :class:`RoomError`, also when it does not answer in time.
+        """What the agent of that identity remembers of its conversation: what was said and written
+        to it, and what it has said; the newest, oldest first. All that it sent before its answer
+        has been told as events. Raises :class:`RoomError`, also when it does not tell.
         """
 
     def serve_rpc(self, methods: frozenset[str]) -> None:

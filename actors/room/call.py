@@ -21,6 +21,7 @@ from actors.messages import (
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
@@ -41,8 +42,6 @@ from .text import TextFold
 log = logging.getLogger(__name__)
 
 LOST = "the connection to the room was lost"
-MEMORY_S = 5.0
-"""For an agent to tell what it remembers; a busy one takes a fraction of a second."""
 TRANSCRIBED_TRACK = "lk.transcribed_track_id"
 
 E = TypeVar("E", TextChunk, TextEnded)
@@ -56,6 +55,9 @@ class Outlet(Protocol):
 
     def text(self, stream: TextStream) -> None:
         """A text stream has grown or ended."""
+
+    def data(self, event: DataCame) -> None:
+        """A packet of data has come."""
 
     def invoked(self, event: RpcInvoked) -> None:
         """Somebody calls a method that is served here."""
@@ -115,11 +117,11 @@ class Call:
             call.method, call.payload, to=agent.identity, timeout_s=call.timeout_s
         )
 
-    async def agent_history(self) -> tuple[ChatMessage, ...]:
+    async def agent_history(self, timeout_s: float) -> tuple[ChatMessage, ...]:
         """What the agent remembers. Raises ``RoomError``."""
         if (agent := agent_of(self._participants)) is None:
-            raise RoomError("there is no agent", "not-connected")
-        return await self.backend.agent_history(of=agent.identity, timeout_s=MEMORY_S)
+            raise RoomError("there is no agent", "no-answer")
+        return await self.backend.agent_history(of=agent.identity, timeout_s=timeout_s)
 
     async def leave(self) -> None:
         """Leave the room for good."""
@@ -164,6 +166,9 @@ class Call:
                 return
             case TextEnded():
                 self._say(self._texts.ended(self._named(event), time.time()))
+                return
+            case DataCame():
+                self._outlet.data(event)
                 return
             case RpcInvoked():
                 self._outlet.invoked(event)

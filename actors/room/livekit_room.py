@@ -29,16 +29,18 @@ from actors.messages import (
     Track,
 )
 
-from . import agent_session, reasons
+from . import agent_history, reasons
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
     ParticipantsChanged,
     RoomError,
     RpcInvoked,
+    check_data,
 )
 from .loss import Reception
 from .raw_room import RawRoom
@@ -123,6 +125,7 @@ class LiveKitRoom:
         self._e2ee_key = e2ee_key
         self._encrypts = False
         self._served: frozenset[str] = frozenset()
+        self._history_in_turn = asyncio.Lock()
         self._undecipherable: set[str] = set()
         """Identities."""
         self._source: Any = None
@@ -301,6 +304,19 @@ class LiveKitRoom:
             return False
         return {UNSUPPORTED.code: True, NOT_RECEIVED: False, TIMED_OUT.code: False}.get(answer.code)
 
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """See the protocol."""
+        check_data(payload)
+        sending = self._participant().publish_data(
+            payload, reliable=reliable, destination_identities=list(to), topic=topic
+        )
+        try:
+            await self._sending(sending)
+        except rtc.participant.PublishDataError as error:
+            raise RoomError(f"not sent: {reasons.scrubbed(str(error))}") from None
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:
@@ -319,9 +335,19 @@ class LiveKitRoom:
     async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
         """See the protocol."""
         self._participant()
-        told: tuple[ChatMessage, ...]
-        told = await self._sending(agent_session.history(self._room, of, timeout_s))
-        return told
+
+        async def send(question: bytes, id_: str) -> None:
+            topic = agent_history.TOPIC
+            await self.send_bytes(question, topic=topic, attributes={}, to=of, name=id_)
+
+        async with self._history_in_turn:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await agent_history.ask(self._room, of, send)
+            except TimeoutError:
+                raise RoomError("the agent does not tell its history", "no-answer") from None
+            except ValueError as error:
+                raise RoomError(str(error), "no-answer") from None
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
         """See the protocol."""
@@ -356,8 +382,14 @@ class LiveKitRoom:
         self._room.on("connection_state_changed", self._on_connection_state)
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("e2ee_state_changed", self._on_decryption)
+        self._room.on("data_received", self._on_data)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+
+    def _on_data(self, packet: Any) -> None:
+        sender = packet.participant.identity if packet.participant is not None else ""
+        reliable = packet.kind == rtc.DataPacketKind.KIND_RELIABLE
+        self._emit(DataCame(bytes(packet.data), packet.topic or "", sender, reliable))
 
     async def _on_rpc(self, data: Any) -> str:
         answer: asyncio.Future[RpcResult] = self._loop.create_future()

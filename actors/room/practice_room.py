@@ -14,9 +14,12 @@ from actors.messages import (
     ConnectionState,
     Message,
     Participant,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
     PracticeBytes,
+    PracticeCall,
+    PracticeData,
     PracticeGetHistory,
     PracticeHistory,
     PracticePublish,
@@ -31,18 +34,21 @@ from actors.runtime.bus import Bus
 from .backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
     ParticipantsChanged,
     RoomError,
+    check_data,
 )
 from .loss import Reception
 from .practice_link import PracticeLink
+from .practice_rpc import PracticeCalls, new_call
 from .practice_text import PracticeTexts
 from .practice_token import place_of
 from .roster import voice_of
-from .rpc import UNSUPPORTED
+from .rpc import NO_RECIPIENT
 
 QUEUE_S = 0.1
 """So far ahead of their time samples are taken; then ``capture`` waits. LiveKit's queue."""
@@ -63,6 +69,7 @@ class PracticeRoom:
         self._loop = asyncio.get_running_loop()
         self._link = PracticeLink(bus, self._on_news, self._on_state)
         self._texts = PracticeTexts(on_event)
+        self._calls = PracticeCalls(self._link.send, on_event)
         self._roster: tuple[Participant, ...] = ()
         self._voice = ("", VOICE_RATE)
         self._rate = 0
@@ -75,7 +82,7 @@ class PracticeRoom:
         """When it was acknowledged last."""
         self._spoken_at = 0.0
         self._asked = 0
-        self._remembered: asyncio.Future[tuple[ChatMessage, ...]] = self._loop.create_future()
+        self._histories: dict[int, asyncio.Future[tuple[ChatMessage, ...]]] = {}
 
     # -- the backend -----------------------------------------------------------------------------
 
@@ -98,27 +105,41 @@ class PracticeRoom:
             raise RoomError("not connected to a room", "not-connected")
         return True
 
+    async def send_data(
+        self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
+    ) -> None:
+        """See the protocol."""
+        check_data(payload)
+        await self._link.send_all([PracticeData(payload, topic, self.identity, reliable, to)])
+
     async def perform_rpc(
         self, method: str, payload: str, *, to: str, timeout_s: float
     ) -> RpcResult:
-        """See the protocol. A parrot has no methods."""
+        """See the protocol."""
         if self._link.state != "connected":
             raise RoomError("not connected to a room", "not-connected")
-        return UNSUPPORTED
+        if all(each.identity != to for each in self._roster):
+            return NO_RECIPIENT
+        return await self._calls.perform(new_call(method, self.identity, payload, timeout_s))
 
     async def agent_history(self, *, of: str, timeout_s: float) -> tuple[ChatMessage, ...]:
         """See the protocol."""
         self._asked += 1
-        self._remembered = self._loop.create_future()
+        number = self._asked
+        told: asyncio.Future[tuple[ChatMessage, ...]] = self._loop.create_future()
+        self._histories[number] = told
         try:
             async with asyncio.timeout(timeout_s):
-                await self._link.send_all((PracticeGetHistory(self._asked),))
-                return await self._remembered
+                await self._link.send_all((PracticeGetHistory(number),))
+                return await told
         except TimeoutError:
-            raise RoomError(f"the agent did not answer within {timeout_s:g} s") from None
+            raise RoomError("the agent does not tell its history", "no-answer") from None
+        finally:
+            del self._histories[number]
 
     def serve_rpc(self, methods: frozenset[str]) -> None:
-        """A parrot calls none."""
+        """See the protocol."""
+        self._calls.served = methods
 
     async def connect(self, url: str, token: str) -> None:
         """See the protocol. ``url`` is not used: there is one parrot in a terminal."""
@@ -208,6 +229,7 @@ class PracticeRoom:
                 self._emit(MicrophoneRepublished(self._publish()))
         else:
             self._texts.break_off()
+            self._calls.break_off()
         self._emit(ConnectionChanged(state, reason, end))
         if state == "disconnected":
             self._show(())
@@ -226,8 +248,12 @@ class PracticeRoom:
             case PracticeText():
                 self._texts.part(message)
             case PracticeHistory(number=number, messages=messages):
-                if number == self._asked and not self._remembered.done():
-                    self._remembered.set_result(messages)
+                if (told := self._histories.get(number)) is not None and not told.done():
+                    told.set_result(messages)
+            case PracticeData(payload=payload, topic=topic, participant=sender):
+                self._emit(DataCame(payload, topic, sender, message.reliable))
+            case PracticeCall() | PracticeAnswer():
+                self._calls.take(message)
 
     def _show(self, roster: tuple[Participant, ...]) -> None:
         if roster == self._roster:

@@ -11,14 +11,18 @@ from actors.messages import (
     AgentHistory,
     AudioState,
     Captured,
+    DataReceived,
     DiscardBuffer,
     Done,
+    GetAgentHistory,
     JoinRoom,
     LeaveRoom,
     Message,
+    Messages,
     PerformRpc,
     RecallHistory,
     RoomState,
+    SendData,
     SendText,
     ServeRpc,
     SetEncryption,
@@ -32,7 +36,7 @@ from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
 from actors.settings.credentials import E2EE_KEY, CredentialsError, load_credentials
 
-from .backend import OnEvent, RoomBackend, RoomError, RpcInvoked
+from .backend import DataCame, OnEvent, RoomBackend, RoomError, RpcInvoked
 from .call import LOST, Call
 from .mic import MicLane
 from .microphone import Microphone
@@ -44,6 +48,8 @@ AUDIO = "audio"
 SESSION = "session"
 KEPT_TEXTS = 256
 """Texts remembered as sent, by their ids."""
+MEMORY_S = 5.0
+"""For an agent to tell what it remembers; a busy one takes a fraction of a second."""
 ASKED = 2
 """Times that an agent is asked for what it remembers, before it is left at that."""
 JOINED_WITHIN_S = 2.0
@@ -132,6 +138,10 @@ class RoomActor(Actor):
                 return self._send_once(message)
             case RecallHistory():
                 self.spawn(self._ask_agent(sender), "agent's history")
+            case GetAgentHistory():
+                return self.later(self._agent_history(message))
+            case SendData():
+                return self.later(self._send_data(message))
             case AudioState():
                 self._on_audio_state(message)
         return None
@@ -273,13 +283,34 @@ class RoomActor(Actor):
                 if (call := self._call) is None or call.is_over:
                     return
                 try:
-                    told = await call.agent_history()
+                    told = await call.agent_history(MEMORY_S)
                 except RoomError as error:
                     self.log.info("what was said is not told", extra={"reason": str(error)})
                 else:
                     with suppress(OutboxFull):  # it is late already, and will ask again
                         self.deliver(asked_by, AgentHistory(call.conversation, told))
                     return
+
+    # -- packets of data -------------------------------------------------------------------------
+
+    async def _send_data(self, order: SendData) -> Message | None:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", "no conversation is connected")
+        try:
+            await self._call.backend.send_data(
+                order.payload, topic=order.topic, reliable=order.reliable, to=order.to
+            )
+        except RoomError as error:
+            raise OrderFailed(error.code, str(error)) from None
+        return None
+
+    def data(self, event: DataCame) -> None:
+        """To whoever follows it."""
+        came = DataReceived(event.payload, event.topic, event.participant, event.reliable)
+        if event.reliable:
+            self.publish(came)
+        else:
+            self.publish_level(came)
 
     # -- calls of methods ------------------------------------------------------------------------
 
@@ -299,6 +330,14 @@ class RoomActor(Actor):
         result = await self._desk.invoke(event.call)
         if not event.answer.done():
             event.answer.set_result(result)
+
+    async def _agent_history(self, order: GetAgentHistory) -> Message | None:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", "no conversation is connected")
+        try:
+            return Messages(await self._call.agent_history(order.timeout_s))
+        except RoomError as error:
+            raise OrderFailed(error.code, str(error)) from None
 
     # -- the lanes to audio ----------------------------------------------------------------------
 

@@ -40,11 +40,12 @@ class Cipher:
         if (agent := find_agent(participants)) is None:
             return ""
         avatar = find_avatar(participants, agent)
-        if self.enabled and any(each.undecipherable for each in (agent, avatar) if each):
-            return ANOTHER_KEY
         voice = track_of(agent, "audio", "microphone") or track_of(avatar, "audio", "microphone")
-        if voice is None:
-            return ""
-        if voice.encrypted and not self.has_key:
+        if voice is not None and voice.encrypted and not self.has_key:
             return NO_KEY
-        return NOT_ENCRYPTED if self.enabled and not voice.encrypted else ""
+        if not self.enabled:
+            return ""
+        if voice is not None and not voice.encrypted:
+            return NOT_ENCRYPTED  # what cannot be decrypted was never encrypted
+        undecipherable = any(each.undecipherable for each in (agent, avatar) if each)
+        return ANOTHER_KEY if undecipherable else ""

@@ -49,6 +49,8 @@ from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
 from .receivers import Receivers
 from .record import Record
+from .showing import Showing
+from .timer import Timer, boottime
 from .tokens.choose import token_source
 from .tokens.program import ProgramTokens
 from .transcripts import TOPIC
@@ -72,15 +74,14 @@ class SessionActor(Actor):
     async def on_start(self) -> None:
         """Find out where tokens come from, and go on with what a process before this one left."""
         session, livekit = self.settings.session, self.settings.livekit
-        self._loop = asyncio.get_running_loop()
-        self._muted = self._publishing = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._said: SessionState | None = None
+        self._muted = False
+        self._showing = Showing(self._state, self.publish_state)
+        self._end_timer = Timer(self._look_for_end)
         self._boot_id = boot_id()
         self._file = MemoryFile(self.runtime_dir / "session.json")
         found = self._file.read()
         tape_s = float(self.settings.audio.tape_seconds)
-        memory = resumable(found or Memory(), boot=self._boot_id, now=_boottime(), within_s=tape_s)
+        memory = resumable(found or Memory(), boot=self._boot_id, now=boottime(), within_s=tape_s)
         is_unknown = found is None and self.incarnation > 1
         timeout = session.agent_connect_timeout
         self._machine = Machine(
@@ -92,9 +93,8 @@ class SessionActor(Actor):
         self._standing = self._machine.standing
         self._absence = Absence()
         self._ending = Ending(Limits.of(session))
+        self._agent_timer = Timer(self._agent_is_late, memory.agent_due_at)
         self._began_at = memory.began_at if self._machine.is_on else 0.0
-        self._end_timer: asyncio.TimerHandle | None = None
-        self._agent_due_at = memory.agent_due_at
         identity = livekit.identity or _own_identity()
         self._own = memory.identity or identity
         self._programs = ProgramTokens(self.ask)
@@ -116,10 +116,10 @@ class SessionActor(Actor):
         receivers.start()
 
     def _go_on(self, memory: Memory) -> None:
-        self._waits_for_room = self._machine.is_on
-        self._loop.call_later(FIRST_WORD_S, self._stop_waiting_for_room)
+        if self._machine.is_on:
+            self._showing.hold(FIRST_WORD_S)
         if memory.standing.waiting:
-            self._arm(memory.agent_due_at - _boottime())
+            self._agent_timer.arm(memory.agent_due_at - boottime())
         self.spawn(self._work.run(), "effects")
         self.spawn(self._keeper.run(), "memory")
         self.do(self._machine.resume())
@@ -141,7 +141,7 @@ class SessionActor(Actor):
             case EndSession():
                 return self.later(self._end())
             case Say(text=text, id=id_):
-                self._ending.spoken(_boottime())
+                self._ending.spoken(boottime())
                 return self._chat.say(text, id_)
             case SetMuted():
                 return self.later(self._work.mute(message))
@@ -182,7 +182,7 @@ class SessionActor(Actor):
     async def _encrypt(self, order: SetEncryption) -> Message | None:
         await self._work.encrypt(order)
         self.remember()
-        self._publish_soon()
+        self._showing.soon()
         return None
 
     def _take_tokens_from(self, program: str) -> None:
@@ -213,12 +213,10 @@ class SessionActor(Actor):
 
     def _look_for_end(self) -> None:
         """Whether the conversation is over by itself, and when to look again."""
-        if self._end_timer is not None:
-            self._end_timer.cancel()
-            self._end_timer = None
+        self._end_timer.disarm()
         if not self._machine.is_on:
             return
-        now = _boottime()
+        now = boottime()
         self._ending.began(self._machine.conversation, self._began_at or now, now)
         self._began_at = 0.0
         self._ending.agent(self._machine.agent, now)
@@ -227,7 +225,7 @@ class SessionActor(Actor):
             self.log.info("the conversation ends", extra={"reason": reason})
             self._end_now()
         elif wait_s < NEVER:
-            self._end_timer = self._loop.call_later(wait_s, self._look_for_end)
+            self._end_timer.arm(wait_s)
 
     def _room_changed(self, room: RoomState) -> None:
         was_on = self._machine.is_on
@@ -238,7 +236,7 @@ class SessionActor(Actor):
         if not room.conversation:
             # Its former process, or its former self, has received whatever was still open.
             self._record.break_off() if was_on else self._record.close()
-        self._waits_for_room = False
+        self._showing.release()
         if trouble := self._cipher.news(self._machine.room.participants):
             self._machine.fail("media", trouble)
         self.do(effects)
@@ -251,7 +249,7 @@ class SessionActor(Actor):
     def _fold(self, stream: TextStream) -> Answer:
         is_own = stream.participant == self._own
         if is_own:
-            self._ending.spoken(_boottime())
+            self._ending.spoken(boottime())
         answer, is_news = self._record.fold(
             stream, is_own=is_own, has_interims=is_own or self._is_person(stream.participant)
         )
@@ -318,9 +316,8 @@ class SessionActor(Actor):
         """Let go of the timers."""
         if not hasattr(self, "_keeper"):
             return  # it could not start
-        self._disarm()
-        if self._end_timer is not None:
-            self._end_timer.cancel()
+        self._agent_timer.disarm()
+        self._end_timer.disarm()
         self._boot.close()
         self._keeper.close()
 
@@ -340,31 +337,19 @@ class SessionActor(Actor):
         for effect in effects:
             match effect:
                 case ArmTimer(seconds=seconds):
-                    self._arm(seconds)
+                    self._agent_timer.arm(seconds)
                 case CancelTimer():
-                    self._disarm()
+                    self._agent_timer.disarm()
         if self._standing != self._machine.standing:
             self._standing = self._machine.standing
             self.remember()
         self._work.queue(effects)
         self._chat.moved()
-        self._publish_soon()
+        self._showing.soon()
         self._look_for_absence()
         self._look_for_end()
 
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._agent_due_at = _boottime() + seconds
-        self._timer = self._loop.call_later(max(0.0, seconds), self._timed_out)
-
-    def _disarm(self) -> None:
-        self._agent_due_at = 0.0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _timed_out(self) -> None:
-        self._disarm()
+    def _agent_is_late(self) -> None:
         self.do(self._machine.agent_timed_out(random.random()))  # noqa: S311
 
     # -- what outlives this process --------------------------------------------------------------
@@ -381,11 +366,11 @@ class SessionActor(Actor):
         transcripts, is_on = self._record.transcripts, self._machine.is_on
         return Memory(
             boot=self._boot_id,
-            alive_at=_boottime(),
+            alive_at=boottime(),
             standing=self._machine.standing,
             room_name=self._admission.room_name,
             identity=self._own,
-            agent_due_at=self._agent_due_at,
+            agent_due_at=self._agent_timer.due_at,
             boot_start=self._boot.is_wanted,
             began_at=self._ending.began_at or self._began_at,
             sending=self._chat.sending,
@@ -397,20 +382,9 @@ class SessionActor(Actor):
 
     # -- what others see -------------------------------------------------------------------------
 
-    def _stop_waiting_for_room(self) -> None:
-        self._waits_for_room = False
-        self._publish_soon()
-
-    def _publish_soon(self) -> None:
-        """Once for all changes of one turn of the loop."""
-        if not (self._publishing or self._waits_for_room):
-            self._publishing = True
-            self._loop.call_soon(self._publish)
-
-    def _publish(self) -> None:
-        self._publishing = False
+    def _state(self) -> SessionState:
         machine = self._machine
-        state = SessionState(
+        return SessionState(
             conversation=machine.conversation,
             is_connected=machine.is_on,
             connection_state=machine.connection_state,
@@ -420,14 +394,6 @@ class SessionActor(Actor):
             error=machine.error,
             encrypted=self._cipher.enabled,
         )
-        if state != self._said:
-            self._said = state
-            self.publish_state(state)
-
-
-def _boottime() -> float:
-    """Seconds that go on while the machine sleeps, the same in all processes."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _own_identity() -> str:

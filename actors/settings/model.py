@@ -112,7 +112,8 @@ class Audio(Section, frozen=True):
     input: Text = "default"
     """A PortAudio device by its name (a part of it is enough), its index, or the id of its
     hardware, which stays the same after each plugging; "default", "none", or "file:PATH.wav" (16
-    bits a sample), played in real time as if spoken. callpoint devices lists names and ids."""
+    bits a sample), played in real time as if spoken. callpoint devices lists names and ids; what
+    callpoint devices use has chosen comes first, until a reboot."""
     input_fallbacks: tuple[Text, ...] = ()
     """Used instead, in this order, while input cannot be opened or is deaf. With "none" at the end
     the terminal runs without a microphone rather than not at all."""

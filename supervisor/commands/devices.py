@@ -16,11 +16,13 @@ import msgspec
 from actors.messages import (
     AudioLevel,
     Devices,
+    DevicesChosen,
     GetLevel,
     ListDevices,
     SoundDevice,
     SoundTried,
     TrySound,
+    UseDevices,
 )
 from actors.runtime.client import Client, NotRunning
 
@@ -30,6 +32,8 @@ from .table import columns
 
 AUDIO = "audio"
 _DEADLINE_S = 10.0
+_CHOOSING_S = 30.0
+"""The sound system may take 8 s to tell what there is, and again for each device that is tried."""
 _EVERY_S = 0.2
 _METER = 40
 """Characters, of a meter from -60 dBFS to full scale."""
@@ -53,6 +57,7 @@ def devices(ctx: click.Context, as_json: bool, watch: bool, runtime_dir: Path) -
     Examples:
       callpoint devices --watch
       callpoint devices test              speak, and hear yourself
+      callpoint devices use --input usb   another microphone from now on
 
     [audio] input and output take a name, or an id: it stays the same after each plugging.
     """  # noqa: D301  # \b is click's mark
@@ -94,6 +99,36 @@ def test(runtime_dir: Path, as_json: bool, seconds: float) -> None:
         click.echo(_verdict(tried))
     if tried.wrong:
         raise click.exceptions.Exit(_FOUND_WRONG)
+
+
+@devices.command(short_help="Another microphone or loudspeaker.", epilog=exit_codes(EXPLAINED))
+@click.option("--input", "input_", metavar="NAME", help="The microphone.")
+@click.option("--output", metavar="NAME", help="The loudspeaker.")
+@click.option("--as-configured", is_flag=True, help="What the config says, for what is not named.")
+@click.pass_obj
+def use(runtime_dir: Path, input_: str | None, output: str | None, as_configured: bool) -> None:
+    """Have the running terminal use other devices, until a reboot: NAME as in the config.
+
+    A conversation goes on, less the part of a second until they are open. What cannot be opened is
+    refused, and nothing has changed then.
+    """
+    if as_configured:
+        input_, output = input_ or "", output or ""
+    if input_ is None and output is None:
+        raise click.UsageError("name a device: --input, --output, or --as-configured")
+    chosen = asyncio.run(_use(runtime_dir, UseDevices(input_, output)))
+    for what, name, asked in (
+        ("microphone", chosen.input, input_), ("loudspeaker", chosen.output, output)
+    ):  # fmt: skip
+        if asked is not None:
+            click.echo(f"{what}: {name or 'as configured'}")
+
+
+async def _use(runtime_dir: Path, order: UseDevices) -> DevicesChosen:
+    async with Client(runtime_dir) as client:
+        chosen = await client.insist(AUDIO, order, _CHOOSING_S)
+    assert isinstance(chosen, DevicesChosen)
+    return chosen
 
 
 async def _look(runtime_dir: Path) -> tuple[tuple[SoundDevice, ...], AudioLevel]:

@@ -200,7 +200,9 @@ def _audio_words(audio: AudioState | None) -> str:
     if audio is None:
         return UNKNOWN
     words = "muted" if audio.muted else "recording" if audio.recording else "off"
-    words += f", from {audio.input} to {audio.output}"
+    input_ = f"{audio.input} (chosen)" if audio.chosen_input else audio.input
+    output = f"{audio.output} (chosen)" if audio.chosen_output else audio.output
+    words += f", from {input_} to {output}"
     words += f", error: {audio.error}" if audio.error else ""
     lost = {
         "samples of the microphone lost": audio.input_xruns,

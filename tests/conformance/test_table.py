@@ -14,6 +14,11 @@ def test_a_statement_is_shown_by_tests_that_exist(statement: Statement) -> None:
     assert [test for test in statement.shown_by if not exists(test)] == []
 
 
+@pytest.mark.parametrize("statement", statements(), ids=lambda each: f"{each.number}")
+def test_a_statement_is_shown_over_both_rooms_or_says_why_not(statement: Statement) -> None:
+    assert (len(statement.over) == 2) != bool(statement.alone)
+
+
 def test_no_statement_is_there_twice() -> None:
     said = [each.says for each in statements()]
     assert len(set(said)) == len(said)

@@ -12,19 +12,21 @@ from uuid import uuid4
 
 import pytest
 
-from actors.messages import Participant
+from actors.messages import InvokeRpc, Participant, RpcResult
 from actors.room.backend import (
     AgentAudio,
     ConnectionChanged,
+    DataCame,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     ParticipantsChanged,
     RoomError,
     RoomEvent,
+    RpcInvoked,
     TextChunk,
     TextEnded,
 )
-from actors.room.rpc import UNSUPPORTED
+from actors.room.rpc import TIMED_OUT, UNSUPPORTED
 from tests.peers.agent_worker import AgentWorker
 from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitStage, WorkerStage
@@ -789,6 +791,39 @@ def test_another_terminal_of_its_name_finds_the_same_agent(agency: House) -> Non
     agency.play(scenario)
 
 
+# -- packets of data -------------------------------------------------------------------------------
+
+
+def test_packets_of_data_go_both_ways_to_whom_they_are_for(house: House) -> None:
+    async def scenario(stage: Stage) -> None:
+        stranger = stage.stranger()
+        with pytest.raises(RoomError, match="not connected"):
+            await stranger.backend.send_data(b"x", topic="t", reliable=True, to=())
+        terminal = await stage.terminal()
+        agent, other = await stage.peer("agent"), await stage.peer("other", "standard")
+        await terminal.until(lambda: len(terminal.identities()) == 2)
+        for to in ((), ("agent",), ("other",)):
+            payload = bytes(range(256)) + "-".join(to).encode()
+            await terminal.backend.send_data(payload, topic="t", reliable=True, to=to)
+        await terminal.backend.send_data(b"", topic="", reliable=True, to=())
+        await terminal.until(lambda: len(agent.data) == len(other.data) == 3)
+        for name, peer in (("agent", agent), ("other", other)):
+            assert [topic for _, topic, _ in peer.data] == ["t", "t", ""]
+            assert {sender for _, _, sender in peer.data} == {"terminal"}
+            assert peer.data[1][0] == bytes(range(256)) + name.encode()
+        await agent.send_data(b"one", "t")
+        await agent.send_data(b"two", "", reliable=False)
+        await terminal.until(lambda: len(terminal.of(DataCame)) == 2)
+        assert set(terminal.of(DataCame)) == {
+            DataCame(b"one", "t", "agent", reliable=True),
+            DataCame(b"two", "", "agent", reliable=False),
+        }
+        with pytest.raises(RoomError, match="more than 15 KiB"):
+            await terminal.backend.send_data(bytes(15_361), topic="", reliable=True, to=())
+
+    house.play(scenario)
+
+
 # -- calls of methods ------------------------------------------------------------------------------
 
 
@@ -804,6 +839,56 @@ def test_a_method_that_the_agent_does_not_have(house: House) -> None:
         assert result == UNSUPPORTED
 
     house.play(scenario)
+
+
+async def _call(terminal: Terminal, method: str, payload: str, timeout_s: float = 5.0) -> RpcResult:
+    """Of the agent, once it takes calls: it joins first, and then says what can be called."""
+    agent = await terminal.until(terminal.agent)
+    while True:
+        called = await terminal.backend.perform_rpc(
+            method, payload, to=agent.identity, timeout_s=timeout_s
+        )
+        assert isinstance(called, RpcResult)
+        if called != UNSUPPORTED or method == "fly":
+            return called
+
+
+async def _answer(terminal: Terminal, *results: RpcResult) -> list[InvokeRpc]:
+    """To the next calls of the agent."""
+    for number, result in enumerate(results, 1):
+        await terminal.until(lambda number=number: len(terminal.of(RpcInvoked)) >= number)  # type: ignore[misc]
+        terminal.of(RpcInvoked)[number - 1].answer.set_result(result)
+    return [invoked.call for invoked in terminal.of(RpcInvoked)]
+
+
+def test_methods_of_the_agent_are_called_and_it_calls_those_of_the_terminal(
+    agency: House,
+) -> None:
+    async def scenario(stage: Stage) -> None:
+        terminal = await stage.terminal()
+        await terminal.until(lambda: terminal.agent_state() == "listening")
+        agent = terminal.agent()
+        assert agent is not None
+        assert await _call(terminal, "repeat", "zwei Plätze") == RpcResult("zwei Plätze")
+        assert await _call(terminal, "fly", "") == UNSUPPORTED
+        terminal.backend.serve_rpc(frozenset({"where"}))
+        answers = RpcResult("desk 4"), RpcResult(code=7, message="not today", data="tomorrow")
+        answering = asyncio.create_task(_answer(terminal, *answers))
+        assert [await _call(terminal, "call back", "where") for _ in answers] == [*answers]
+        calls = await answering
+        assert [(each.method, each.caller, each.payload) for each in calls] == [
+            ("where", agent.identity, "?")
+        ] * 2
+        nowhere = await terminal.backend.perform_rpc(
+            "call back", "nowhere", to=agent.identity, timeout_s=5.0
+        )
+        assert nowhere == UNSUPPORTED
+        unanswered = await _call(terminal, "call back", "where", timeout_s=1.0)
+        assert unanswered.code == TIMED_OUT.code
+        long = "x" * 20_000  # more than one packet holds
+        assert await _call(terminal, "repeat", long) == RpcResult(long)
+
+    agency.play(scenario)
 
 
 # -- last, when its time is over -------------------------------------------------------------------

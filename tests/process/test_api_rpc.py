@@ -9,6 +9,7 @@ import pytest
 
 from actors import OrderRefused, RpcError, RpcInvocation, Session
 from actors.messages import Failed, InvokeRpc, PerformRpc, RpcResult, ServeRpc
+from tests.children import DEADLINE_S
 from tests.session_bench import Bench
 
 pytestmark = pytest.mark.process
@@ -143,5 +144,61 @@ def test_nobody_but_the_room_may_call(runtime_dir: Path) -> None:
                 who = await _served(bench, "where")
                 with pytest.raises(Exception, match="takes no such orders"):
                     await bench.client.ask(who, InvokeRpc("where", "me", "", 2.0), 2.0)
+
+    asyncio.run(play())
+
+
+def test_both_ways_in_the_practice_room_too(runtime_dir: Path) -> None:
+    """Its parrot has the two methods that the agent worker of the tests has."""
+
+    async def refuses(_call: RpcInvocation) -> str:
+        raise RpcError(7, "not today", "tomorrow")
+
+    async def play() -> None:
+        async with Bench(runtime_dir, practice_room=True) as bench:
+            session = Session.attach(runtime_dir)
+            session.register_rpc_method("where", lambda call: f"desk 4, {call.caller_identity}")
+            session.register_rpc_method("broken", refuses)
+            async with session:
+                with pytest.raises(OrderRefused, match="no conversation is connected"):
+                    await session.perform_rpc("repeat", "too early")
+                await session.start()
+                agent = await session.agent.wait_until_connected(DEADLINE_S)
+                assert await session.perform_rpc("repeat", "two tickets") == "two tickets"
+                said = await session.perform_rpc("call back", "where")
+                assert said == f"desk 4, {agent.identity}"
+                for method, payload, code in (
+                    ("call back", "broken", 7),
+                    ("call back", "nowhere", 1400),
+                    ("fly", "", 1400),
+                ):
+                    with pytest.raises(RpcError) as failed:
+                        await session.perform_rpc(method, payload)
+                    assert failed.value.code == code
+                await bench.restart("parrot")
+                async for now in session.snapshots():
+                    if now.agent.is_connected and now.agent.identity != agent.identity:
+                        break
+                assert await session.perform_rpc("repeat", "again") == "again"
+
+    asyncio.run(play())
+
+
+def test_what_the_agent_remembers_in_the_practice_room_too(runtime_dir: Path) -> None:
+    async def play() -> None:
+        async with Bench(runtime_dir, practice_room=True), Session.attach(runtime_dir) as session:
+            with pytest.raises(OrderRefused, match="no conversation is connected"):
+                await session.get_agent_history()
+            await session.start()
+            await session.agent.wait_until_connected(DEADLINE_S)
+            await session.send("two tickets")
+            async with asyncio.timeout(DEADLINE_S):  # it remembers what it has said to the end
+                while "two tickets" not in (told := await session.get_agent_history())[-1].text:
+                    pass
+                while told[-1].kind != "agent_transcript":
+                    told = await session.get_agent_history()
+            asked, answered = told[-2:]
+            assert (asked.kind, asked.text) == ("user_transcript", "two tickets")
+            assert answered.text.strip() == "You said: two tickets"
 
     asyncio.run(play())

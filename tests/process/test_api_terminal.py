@@ -1,6 +1,7 @@
 """The Python API with whole terminals: its own, and one that runs already."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -354,7 +356,12 @@ def test_a_script_without_a_loop(terminal: Terminal) -> None:
             if isinstance(change, MessageChanged) and change.message.id == sent.id
         )
         assert said.text == "two tickets"
+        loud = next(level for level in session.levels() if level.input_dbfs > -40.0)
+        assert loud.agent_dbfs <= 0.0
+        assert session.input_dbfs <= 0.0
+        assert session.agent_dbfs <= 0.0
         session.mute()
+        assert session.is_muted
         session.unmute()
         session.restore_message_history([])
         session.end()
@@ -367,10 +374,8 @@ def test_a_script_without_a_loop(terminal: Terminal) -> None:
         pass
 
 
-def test_five_programs_at_once_one_killed_one_slow(terminal: Terminal) -> None:
-    """The others see every change in order, and nobody's memory grows with what the slow one has
-    not read.
-    """
+def test_five_programs_at_once_one_killed_one_slow_one_stuck(terminal: Terminal) -> None:
+    """The others see every change in order, and nobody's memory grows with what is not read."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     programs = [
         subprocess.Popen(
@@ -380,41 +385,56 @@ def test_five_programs_at_once_one_killed_one_slow(terminal: Terminal) -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for pace in ("quick", "quick", "quick", "killed", "slow")
+        for pace in ("quick", "quick", "killed", "slow", "stuck")
     ]
     try:
         for program in programs:
             assert program.stdout is not None
             assert program.stdout.readline() == "attached\n"
-        *quick, killed, slow = programs
-        said = [f"message {number}" for number in range(400)]
+        *quick, killed, slow, stuck = programs
+        said = [*(f"message {number}" for number in range(600)), LAST]
+        before = terminal.status()["actors"]
 
-        async def talk() -> None:
+        async def talk() -> list[str]:
             async with Session.attach(terminal.runtime_dir) as session:
                 await session.start()
                 await session.agent.wait_until_connected(WAIT_S)
-                for number, text in enumerate([*said, LAST]):
+                for number, text in enumerate(said):
                     if number == 100:
                         killed.kill()
                     assert await session.send(text) is not None, session.error
+                return [message.id for message in session.messages]
 
-        asyncio.run(talk())
-        for program in quick:
-            out, _ = program.communicate(timeout=DEADLINE_S)
-            *lines, memory = out.splitlines()
-            assert lines == [*said, LAST]
-            assert int(memory.removeprefix("mib ")) < 100
-        out, _ = slow.communicate("go on\n", timeout=DEADLINE_S)
-        *lines, memory = out.splitlines()
-        assert lines[0].startswith("refreshed|")  # too much had changed to be told one by one
-        shown = [text for line in lines for text in line.removeprefix("refreshed|").split("|")]
-        written = [text for text in shown if text in {*said, LAST}]
-        assert written == [*said, LAST]
-        assert int(memory.removeprefix("mib ")) < 100
-        rows = terminal.status()["actors"]
-        assert rows["router"]["rss_mib"] < 100
-        assert all(row["restarts"] == 0 for row in rows.values())
+        listed = asyncio.run(talk())
+        (first, peak), (second, other_peak) = map(_ended, quick)
+        # Each has told every change: none was left out in favour of a snapshot, and they agree.
+        assert [line["text"] for line in first if line.get("text") in said] == said
+        assert not [line for line in first + second if "refreshed" in line]
+        assert first == second
+        seen = dict.fromkeys(line["id"] for line in first if "id" in line)
+        assert [id_ for id_ in seen if id_ in listed] == listed
+        for late in (slow, stuck):
+            lines, late_peak = _ended(late, "go on\n")
+            shown: list[str] = []
+            for line in lines:
+                shown = line.get("refreshed", shown)
+                shown += [line["text"]] if "text" in line and line["text"] in said else []
+            assert [text for text in shown if text in said] == said
+            assert late_peak < max(peak, other_peak) + 16
+            if late is slow:
+                assert "refreshed" in lines[0], "too much had changed to be told one by one"
+        assert max(peak, other_peak) < 100
+        after = terminal.status()["actors"]
+        assert all(row["restarts"] == 0 for row in after.values())
+        assert after["router"]["rss_mib"] < before["router"]["rss_mib"] + 32
     finally:
         for program in programs:
             program.kill()
             program.communicate()
+
+
+def _ended(program: subprocess.Popen[str], told: str | None = None) -> tuple[list[Any], int]:
+    """What it has said, line by line, and MiB that it has needed at most."""
+    out, _ = program.communicate(told, timeout=DEADLINE_S)
+    *lines, memory = map(json.loads, out.splitlines())
+    return lines, memory["peak_mib"]

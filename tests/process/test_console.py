@@ -1,5 +1,6 @@
 """The console beside a whole terminal: typed into, piped into, and through a crash."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.commands import console
 from supervisor.commands.failures import NOT_RUNNING
+from supervisor.commands.sounds import DEMO
 from tests.children import DEADLINE_S
 from tests.keyboard import Keyboard
 from tests.terminal import ROOT, Terminal
@@ -81,6 +84,31 @@ def test_what_is_piped_in_is_sent_before_it_ends(terminal: Terminal) -> None:
     written = [line for line in done.stdout.splitlines() if line.startswith("you wrote")]
     assert [line.split(maxsplit=2)[2] for line in written] == ["hello", "/end is no order", "last"]
     assert [message["text"] for message in terminal.history() if message["kind"] == "user_input"]
+
+
+def test_it_shows_how_loud_it_is(tmp_path: Path) -> None:
+    with (
+        Terminal(
+            tmp_path,
+            livekit={"backend": "practice"},
+            audio={"input": f"file:{DEMO}", "output": "none", "loop": True},
+            kiosk={"enabled": False},
+        ) as talking,
+        Keyboard(_console(talking.runtime_dir), {**os.environ, "TERM": "xterm"}) as keyboard,
+    ):
+        keyboard.types("/start\r")
+        keyboard.waits_for("[▅▆▇█] >")
+        keyboard.types("/mute\r")
+        keyboard.waits_for("muted >")
+        keyboard.types("\x04")
+        assert keyboard.exit_code() == 0
+
+
+def test_it_is_made_of_the_api_alone() -> None:
+    tree = ast.parse(Path(console.__file__).read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = {node.module for node in froms if node.module and node.module.startswith("actors")}
+    assert ours == {"actors"}
 
 
 def test_without_a_terminal_it_says_so(runtime_dir: Path) -> None:

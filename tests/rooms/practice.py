@@ -11,8 +11,11 @@ from actors.messages import (
     Message,
     Participant,
     ParticipantKind,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBytes,
+    PracticeCall,
+    PracticeData,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -22,6 +25,7 @@ from actors.parrot.lane import PracticeLane
 from actors.parrot.server import Server
 from actors.room.backend import OnEvent, RoomBackend
 from actors.room.practice_room import PracticeRoom
+from actors.room.rpc import UNSUPPORTED
 from actors.runtime.bus import Bus
 from actors.settings import Settings
 from tests.children import Children
@@ -44,6 +48,7 @@ class PracticePeer:
         self._muted = False
         self.buffers: list[tuple[dict[str, str], bytes]] = []
         self.texts: list[tuple[str, str, str]] = []
+        self.data: list[tuple[bytes, str, str]] = []
         self.heard = bytearray()
         self.announced_preconnect = False
 
@@ -68,6 +73,9 @@ class PracticePeer:
         (track,) = self.shown.tracks
         for start in range(0, len(pcm), 1920):
             self._cast.say(PracticeAudio(track.sid, RATE, pcm[start : start + 1920]))
+
+    async def send_data(self, payload: bytes, topic: str, *, reliable: bool = True) -> None:
+        self._cast.say(PracticeData(payload, topic, self.identity, reliable))
 
     async def open_text(
         self,
@@ -172,6 +180,18 @@ class Cast:
         return []
 
     def history(self, number: int) -> list[Message]:
+        return []
+
+    def data(self, packet: PracticeData) -> list[Message]:
+        for peer in self.members:
+            if peer.identity in (packet.to or (peer.identity,)):
+                peer.data.append((packet.payload, packet.topic, packet.participant))
+        return []
+
+    def call(self, call: PracticeCall) -> list[Message]:
+        return [PracticeAnswer(call.id, UNSUPPORTED)]
+
+    def answer(self, answer: PracticeAnswer) -> list[Message]:
         return []
 
     def tick(self, now: float) -> list[Message]:

@@ -38,6 +38,8 @@ class Peer:
         self.buffers: list[tuple[dict[str, str], bytes]] = []
         self.texts: list[tuple[str, str, str]] = []
         """Stream id, sender, whole text."""
+        self.data: list[tuple[bytes, str, str]] = []
+        """Payload, topic, sender."""
         self.tracks: dict[str, bytearray] = {}
         """PCM at 48 kHz by the sid of its track, in the order of subscription."""
         self.features: list[int] = []
@@ -48,6 +50,7 @@ class Peer:
         self.room.register_byte_stream_handler(PRECONNECT, self._on_bytes)
         self.room.register_text_stream_handler("lk.chat", self._on_text)
         self.room.on("track_subscribed", self._on_track)
+        self.room.on("data_received", self._on_data)
         token = token_of(self._server, self._room_name, self._identity, self._kind)
         await self.room.connect(self._server.url, token, rtc.RoomOptions(encryption=self._e2ee()))
         if self._kind == "agent":
@@ -93,6 +96,12 @@ class Peer:
         for start in range(0, len(pcm), 1920):
             part = pcm[start : start + 1920]
             await self.source.capture_frame(rtc.AudioFrame(part, 48_000, 1, len(part) // 2))
+
+    async def send_data(self, payload: bytes, topic: str, *, reliable: bool = True) -> None:
+        await self.me.publish_data(payload, topic=topic, reliable=reliable)
+
+    def _on_data(self, packet: Any) -> None:
+        self.data.append((bytes(packet.data), packet.topic, packet.participant.identity))
 
     def _run(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -140,6 +140,16 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
             ("agent_transcript", "You said: hello"),
         ]
         assert session.error is None
+        async with asyncio.timeout(ANSWER_S):  # it remembers what it has said to the end
+            while len(remembered := await session.get_agent_history()) < 4:
+                pass
+        assert [(each.kind, each.text.strip()) for each in remembered] == [
+            ("user_transcript", understood),
+            ("agent_transcript", answered),
+            ("user_transcript", "hello"),
+            ("agent_transcript", "You said: hello"),
+        ]
+        assert all(each.id and each.timestamp for each in remembered)
         assert await session.perform_rpc("repeat", "two tickets") == "two tickets"
         assert await session.perform_rpc("call back", "where") == "desk 4"
         for payload, code in (("nowhere", 1400), ("broken", 7)):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from actors.messages import Participant
-from actors.room.backend import RoomError
+from actors.room.backend import DataCame, RoomError
 from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitPeer, LiveKitStage
 from tests.rooms.stage import House
@@ -40,6 +40,10 @@ async def _meet(stage: LiveKitStage, key: str, theirs: str) -> tuple[Terminal, L
     return terminal, peer
 
 
+async def _send(terminal: Terminal, payload: bytes) -> None:
+    await terminal.backend.send_data(payload, topic="t", reliable=True, to=())
+
+
 def _undecipherable(terminal: Terminal) -> Participant | None:
     agent = terminal.agent()
     return agent if agent is not None and agent.undecipherable else None
@@ -60,6 +64,10 @@ def test_with_one_key_both_hear_and_read_each_other(house: House) -> None:
         await writer.aclose()
         await terminal.until(lambda: terminal.end("t1"))
         assert terminal.text("t1") == "hello to you"
+        await _send(terminal, b"a packet")
+        await terminal.until(lambda: peer.data == [(b"a packet", "t", "terminal")])
+        await peer.send_data(b"and one back", "t")
+        await terminal.until(lambda: [each.payload for each in terminal.of(DataCame)])
         assert not _undecipherable(terminal)
 
     house.play(scenario)
@@ -71,7 +79,9 @@ def test_with_another_key_neither_is_understood_and_that_is_seen(house: House) -
         await peer.speak(wave(1.0))
         await terminal.until(lambda: _undecipherable(terminal))
         await terminal.capture(wave(1.0))
+        await _send(terminal, b"a packet")
         await terminal.say("hello", "m1")
+        await peer.send_data(b"and one back", "t")
         writer = await peer.open_text("t1")
         await writer.write("hello to you")
         await writer.aclose()
@@ -80,6 +90,8 @@ def test_with_another_key_neither_is_understood_and_that_is_seen(house: House) -
         assert loud_s(terminal.heard()) < 0.2
         assert terminal.text("t1") == ""
         assert peer.texts == []
+        assert peer.data == []
+        assert terminal.of(DataCame) == []
 
     house.play(scenario)
 

@@ -1,6 +1,7 @@
 """What a program gets from ``from actors import ...``: typed, and nothing loaded in vain."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -52,9 +53,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from actors import (
-    Agent, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage, Refreshed,
-    RpcError, RpcInvocation, SentMessage, Session, SessionOptions, StateChanged, TextSender,
-    TokenOptions, TokenResponse, TokenSource,
+    Agent, AudioDevice, BlockingSession, Change, MessageChanged, MessagePurged, ReceivedMessage,
+    Refreshed, RpcError, RpcInvocation, SentMessage, Session, SessionError, SessionOptions,
+    StateChanged, TextSender, TokenOptions, TokenResponse, TokenSource, Track,
 )
 
 
@@ -109,9 +110,18 @@ async def main() -> None:
     except RpcError as error:
         answer = f"{error.code} {error.data}"
     await session.set_encryption_enabled(False)
+    microphones: tuple[AudioDevice, ...] = await session.get_local_devices("audioinput")
+    await session.switch_active_device("audioinput", microphones[0])
+    session.on_data(lambda packet: print(packet.payload, packet.topic), "news")
+    await session.publish_data(b"x", to=[agent.identity])
+    track: Track | None = session.agent.audio_track
+    wrong: SessionError | None = session.error
+    print(track, wrong)
     async for levels in session.levels():
         print(levels.agent_dbfs, answer)
     with BlockingSession.attach() as blocking:
+        for level in blocking.levels():
+            print(level.input_dbfs)
         print(blocking.agent.can_listen, blocking.error.kind if blocking.error else "")
 
 
@@ -121,7 +131,7 @@ asyncio.run(main())
 
 EXAMPLES = [
     ROOT / "tests" / "examples" / f"{name}.py"
-    for name in ("creating", "talking", "messages", "errors", "view", "ticket")
+    for name in ("creating", "talking", "messages", "errors", "view", "preconnect", "ticket")
 ]
 
 
@@ -201,6 +211,14 @@ def test_the_reference_has_all_that_a_program_can_name(tmp_path: Path) -> None:
     wanted = [*actors.__all__, *(f"Session.{name}" for name in _public(actors.Session))]
     assert [name for name in wanted if f'id="{name}"' not in page] == []
     assert str(ROOT) not in page
+    members = re.split(r'<div id="([A-Za-z_.]+)" class="classattr">', page)
+    undocumented = [
+        name
+        for name, text in zip(members[1::2], members[2::2], strict=True)
+        if 'class="docstring"' not in text.partition("<section")[0]
+    ]
+    # A constructor that takes the fields, which are documented one by one.
+    assert [name for name in undocumented if not name.endswith(".__init__")] == []
 
 
 def _public(found: type) -> list[str]:

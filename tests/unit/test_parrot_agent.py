@@ -7,6 +7,7 @@ from actors.messages import (
     Message,
     PracticeAudio,
     PracticeBytes,
+    PracticeData,
     PracticeRoster,
     PracticeSubscribed,
     PracticeText,
@@ -273,3 +274,16 @@ def test_a_sentence_whose_end_never_comes_is_over_after_a_while() -> None:
 
 def test_at_rest_it_wants_no_tick() -> None:
     assert listening().agent.due_at is None
+
+
+def test_data_comes_back_on_its_topic_and_only_if_it_was_for_the_agent() -> None:
+    talk = Talk()
+    agent, payload = talk.agent, b"\x00\xff"
+    packet = PracticeData(payload, "echo", "me")
+    assert agent.data(packet) == [], "it is not there yet"
+    talk.wait(2.0)
+    back = PracticeData(payload, "echo", agent.identity)
+    assert agent.data(packet) == [back]
+    assert agent.data(PracticeData(payload, "echo", "me", to=(agent.identity,))) == [back]
+    assert agent.data(PracticeData(payload, "echo", "me", to=("other",))) == []
+    assert agent.data(PracticeData(payload, "news", "me")) == []

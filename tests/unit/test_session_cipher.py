@@ -33,6 +33,7 @@ def _avatar(**more: bool) -> Participant:
         (True, True, (_agent(undecipherable=True),), ANOTHER_KEY),
         (True, False, (_agent(undecipherable=True),), ""),
         (True, True, (_agent(encrypted=False),), NOT_ENCRYPTED),
+        (True, True, (_agent(encrypted=False, undecipherable=True),), NOT_ENCRYPTED),
         (True, False, (_agent(encrypted=False),), ""),
         (True, True, (_agent(voice=False),), ""),
         (False, False, (_agent(encrypted=False),), ""),

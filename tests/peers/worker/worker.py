@@ -250,6 +250,7 @@ async def serve(ctx: agents.JobContext) -> None:
     )
     await joining
     serve_rpc(ctx.room)
+    send_back_data(ctx.room)
     diary.note("joined", identity=ctx.room.local_participant.identity)
     if orders.greeting:
         session.say(orders.greeting)
@@ -271,6 +272,21 @@ def serve_rpc(room: rtc.Room) -> None:
 
     me.register_rpc_method("repeat", repeat)
     me.register_rpc_method("call back", call_back)
+
+
+def send_back_data(room: rtc.Room) -> None:
+    """On the topic ``echo``."""
+    sending: set[asyncio.Task[None]] = set()
+
+    @room.on("data_received")  # type: ignore[untyped-decorator]
+    def _(packet: rtc.DataPacket) -> None:
+        if packet.topic != "echo":
+            return
+        reliable = packet.kind == rtc.DataPacketKind.KIND_RELIABLE
+        back = room.local_participant.publish_data(packet.data, reliable=reliable, topic="echo")
+        task = asyncio.create_task(back)
+        sending.add(task)
+        task.add_done_callback(sending.discard)
 
 
 def encryption(key: str) -> rtc.E2EEOptions | None:
