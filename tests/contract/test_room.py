@@ -724,7 +724,7 @@ def test_who_is_no_agent_does_not_tell_what_was_said(house: House) -> None:
             await stage.stranger().backend.agent_history(of="agent", timeout_s=0.3)
         terminal, _ = await stage.terminal(), await stage.peer()
         await terminal.until(terminal.agent)
-        with pytest.raises(RoomError, match="did not answer"):
+        with pytest.raises(RoomError, match="does not tell"):
             await terminal.backend.agent_history(of="agent", timeout_s=0.3)
 
     house.play(scenario)
