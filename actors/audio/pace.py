@@ -30,7 +30,7 @@ class Pace:
     def __init__(self, rate: int, frame: int = 1) -> None:
         self._rate = rate
         self._frame = SAMPLE * frame
-        self._kept = bytes(SAMPLE)  # before the first sample it was silent
+        self._kept = bytes(SAMPLE * _AROUND)  # before the first sample it was silent
         self._at = 1.0
         """Place of the next sample in what is kept."""
         self._step = 1.0

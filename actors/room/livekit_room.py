@@ -31,6 +31,7 @@ from actors.messages import (
 
 from . import agent_history, reasons
 from .backend import (
+    FRAME_S,
     AgentAudio,
     ConnectionChanged,
     DataCame,
@@ -58,9 +59,9 @@ SEND_TIMEOUT_S = 10.0
 STATS_TIMEOUT_S = 1.0
 LOOK_S = 5.0
 """How often it is looked for text streams that nobody goes on with."""
-QUEUE_MS = 100
-"""What the client may hold of the microphone: enough for the jitter of two processes, and little
-to be said twice after a crash."""
+NO_QUEUE = 0
+"""Milliseconds that the client may hold of the microphone. With a queue it would send 10 ms every
+10 ms: later by up to two of them, and whatever once waited there would wait for ever."""
 BYTES_PART = 15_000
 """The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
 ECHO = "callpoint.echo"
@@ -206,7 +207,7 @@ class LiveKitRoom:
         """
         self._participant()  # raises when there is no connection
         self._rate, self._preconnect = sample_rate, preconnect
-        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
+        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=NO_QUEUE, loop=self._loop)
         await self._publish()
         return str(self._publication.sid)
 
@@ -249,18 +250,21 @@ class LiveKitRoom:
         return None
 
     async def capture(self, pcm: bytes) -> None:
-        """See the protocol. Waits while the client's queue is full."""
+        """See the protocol. Without a queue the client takes single frames."""
         if self._source is None:
             raise RoomError("the microphone is not published", "not-connected")
+        size = round(self._rate * FRAME_S)
         try:
-            await self._source.capture_frame(rtc.AudioFrame(pcm, self._rate, 1, len(pcm) // 2))
+            for at in range(0, len(pcm), 2 * size):
+                frame = pcm[at : at + 2 * size]
+                await self._source.capture_frame(rtc.AudioFrame(frame, self._rate, 1, size))
         except Exception as error:  # the client raises nothing narrower
             raise RoomError(f"the client takes no audio: {type(error).__name__}") from None
 
     @property
     def queued_s(self) -> float:
         """Seconds captured but not yet sent."""
-        return float(self._source.queued_duration) if self._source is not None else 0.0
+        return 0.0  # there is no queue
 
     async def send_text(
         self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]

@@ -207,7 +207,8 @@ class Lane:
                 return Sent.UNREACHABLE
             raise
         finally:
-            if self._reads:
+            # Sending may use up the sign of what has come.
+            if self._reads and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 self._schedule()
         return Sent.OK
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "console": "console",
     "check": "check",
     "status": "status",
+    "metrics": "metrics",
     "start": "orders",
     "end": "orders",
     "say": "orders",

@@ -11,6 +11,8 @@ pytestmark = pytest.mark.unit
 
 RATE = 48_000
 BLOCK = RATE // 50
+LEAD = 2
+"""Samples of silence before the first one."""
 
 
 def tone(begin: int, count: int, hz: float = 1000.0) -> bytes:
@@ -70,9 +72,17 @@ def test_a_card_that_is_right_is_left_as_it_is(sizes: list[int], frame: int) -> 
         made += out
         at += size
         held = round(pace.held_s * 16_000)
-        assert len(made) // 2 + held == at
+        assert len(made) // 2 + held == LEAD + at
         assert held <= frame + 1
-    assert made == samples.tobytes()[: len(made)]
+    assert made == (bytes(2 * LEAD) + samples.tobytes())[: len(made)]
+
+
+@pytest.mark.parametrize("frame", [1, 480])
+def test_a_block_that_comes_goes_on_at_once_and_whole(frame: int) -> None:
+    """Whoever takes whole frames only is not kept waiting for a few samples."""
+    pace = Pace(RATE, frame)
+    for number in range(10):
+        assert len(pace.push(bytes(2 * BLOCK), number * 0.02)) == 2 * BLOCK
 
 
 def test_a_card_that_begins_with_a_burst_is_not_taken_for_a_fast_one() -> None:
