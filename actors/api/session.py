@@ -45,9 +45,9 @@ from .view import View
 CONNECT_S = 30.0
 """A join that takes longer is given up by the terminal, which says so."""
 
-DEVICES_S = 10.0
-"""Until the audio process that uses other devices is there: it opens them, and those of the config
-if they are gone again."""
+DEVICES_S = 20.0
+"""Until the audio process that uses other devices is there: it is started a little later each time
+that follows soon after another, and opens them, or those of the config if they are gone again."""
 
 SETTLE_S = 1.0
 """Between the answer to an order and its being seen: a turn or two of several loops."""
@@ -316,8 +316,8 @@ class Session:
         name, a part of one, an id, ``default`` or ``none``; None: what the config says. Those of
         the config take its place while it cannot be used.
 
-        Raises as :meth:`end`, :class:`OrderRefused` also when there is no such device or it cannot
-        be opened: then nothing has changed.
+        Raises as :meth:`end`, :class:`OrderRefused` also when there is no such device, it cannot be
+        opened, or there were five changes within two minutes: then nothing has changed.
         """
         await self.open()
         wanted = order(kind, device)

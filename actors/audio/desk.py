@@ -150,7 +150,7 @@ class Desk:
         if input_.is_used and output.is_used and chosen == (before.input, before.output):
             return DevicesChosen(input_.name, output.name, *chosen)
         if not self._choice.may_change(clock()):
-            raise OrderFailed("busy", "devices were changed too often", "wait a minute")
+            raise OrderFailed("busy", "devices were changed too often", "wait two minutes")
         try:
             self._choice.take(*chosen, clock())
         except OSError as error:

@@ -73,7 +73,8 @@ class Audio(Actor):
         """Open the tape and the devices; go on at once with a recording that was cut off."""
         self._choice = Choice(
             self.runtime_dir / "devices.json",
-            max(1, self.settings.supervisor.intensity // 2),
+            # With more, restarts would back off for seconds before the terminal gives up.
+            max(1, self.settings.supervisor.intensity // 4),
             self.settings.supervisor.period,
         )
         audio = self._audio = self._choice.over(self.settings.audio)
