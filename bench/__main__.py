@@ -20,6 +20,8 @@ PARTS = {
     "bus": "bus",
     "idle": "idle",
     "reconnect": "reconnect",
+    "sound": "sound",
+    "first-word": "first_word",
 }
 """Name and module, in the order in which they run."""
 RESULTS = Path(__file__).parent / "results"

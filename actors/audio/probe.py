@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from actors.runtime.realtime import run_as_others_do
 from actors.settings.model import Audio
 
 from .deaf import DEAF_S, WORDS, Ear
@@ -185,4 +186,5 @@ def _main(what: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
+    run_as_others_do()
     _main(*sys.argv[1:])

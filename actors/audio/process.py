@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from actors.messages import (
     AudioLevel,
@@ -21,23 +20,21 @@ from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
+from actors.runtime.realtime import run_in_real_time
 
 from .choice import Choice
 from .desk import Desk
 from .devices import Direction
 from .ends import Ends
 from .follower import Follower
-from .meter import SILENCE_DBFS, rms_dbfs
-from .pace import Pace
+from .intake import Intake
+from .meter import SILENCE_DBFS
 from .recorder import Recorder
-from .source import DeviceError, Source, clock, open_processing
+from .source import DeviceError, Source, clock
 from .switch import Switch
 from .tape import Tape, TapeError
 from .voice import Voice
 from .wake import waiting_for
-
-if TYPE_CHECKING:
-    from .processing import Processing
 
 FOLLOWER = "room"
 _FIRST_BLOCK_S = 1.5
@@ -71,6 +68,8 @@ class Audio(Actor):
 
     async def on_start(self) -> None:
         """Open the tape and the devices; go on at once with a recording that was cut off."""
+        if self.settings.audio.realtime:
+            run_in_real_time()
         self._choice = Choice(
             self.runtime_dir / "devices.json",
             # With more, restarts would back off for seconds before the terminal gives up.
@@ -78,16 +77,10 @@ class Audio(Actor):
             self.settings.supervisor.period,
         )
         audio = self._audio = self._choice.over(self.settings.audio)
-        self._level = SILENCE_DBFS
-        self._first_block: asyncio.Future[int] | None = None
-        self._block_at = self.loop_time()
-        self._blocks = 0
         self._corrupt = CorruptFrames("mic lane")
         state_dir = self.settings.terminal.state_dir
         self._switch = Switch(Path(state_dir) if state_dir else None)
         self._said: AudioState | None = None
-        self._processing: Processing | None = None
-        self._pace: Pace | None = None
         try:
             path = self.runtime_dir / "tape"
             self._tape = Tape.open(path, audio.sample_rate, audio.tape_seconds, _boot())
@@ -95,6 +88,7 @@ class Audio(Actor):
             self._voice = Voice(audio, self.runtime_dir / "volume", self._publish)
             self._desk = self._made_desk()
             self._wake = waiting_for(self.settings.session, audio.sample_rate)
+            self._intake = self._made_intake()
             self._open_devices()
         except TapeError as error:
             remedy = "make room, or set a smaller [audio] tape_seconds"
@@ -124,16 +118,13 @@ class Audio(Actor):
             self.runtime_dir,
             self._voice.mixer,
             self._on_block,
-            self._on_played,
+            self._intake.played,
             self._lost,
         )
         directions: tuple[Direction, ...] = ("input", "output")
         for direction in filter(self._ends.can_be_better, directions):
             self.spawn(self._until_better(direction), f"better {direction}")
-        self._processing = open_processing(audio)
-        if self._source is not None and self._source.has_noise:  # a card, with a clock of its own
-            whole = audio.sample_rate // 100 if self._processing else 1  # it takes whole 10 ms
-            self._pace = Pace(audio.sample_rate, whole)
+        self._intake.take_from(self._source)
 
     def _made_desk(self) -> Desk:
         state_dir = Path(self.settings.terminal.state_dir or self.runtime_dir)
@@ -147,6 +138,17 @@ class Audio(Actor):
             self.later,
             self._publish,
             self._renew,
+        )
+
+    def _made_intake(self) -> Intake:
+        return Intake(
+            self._audio,
+            lambda: self._ends,
+            self._desk,
+            self._voice,
+            self._recorder,
+            self._wake,
+            lambda: self.publish(Woken()),
         )
 
     def _restore(self) -> None:
@@ -163,53 +165,8 @@ class Audio(Actor):
     # -- samples ---------------------------------------------------------------------------------
 
     def _on_block(self, pcm: bytes, given_at: float) -> None:
-        self._block_at = self.loop_time()
-        self._blocks += 1
-        self._ends.heard(pcm, self._audio.block_ms / 1000)
-        if self._pace is not None and not (pcm := self._pace.push(pcm, given_at)):
-            return
-        self._desk.heard(pcm)
-        if not self._recorder.is_on:
-            self._listen(pcm, given_at)
-            if self._processing is not None:
-                self._processing.pause()
-            self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
-            self._desk.recorded(bytes(len(pcm)), bytes(len(pcm)))
-            return
-        assert self._source is not None
-        captured = pcm
-        age_s = self._source.latency_s + (self._pace.held_s if self._pace else 0.0)
-        if self._processing is not None:
-            played_s = self._ends.sink.latency_s if self._ends.sink else 0.0
-            pcm = self._processing.captured(pcm, played_s + age_s)
-        self._level = SILENCE_DBFS if self._recorder.muted else rms_dbfs(pcm)
-        self._voice.near(self._level, self._block_at)
-        if self._recorder.is_silenced(given_at, age_s):
-            captured = pcm = bytes(len(pcm))
-        self._desk.recorded(captured, pcm)
-        resuming = self._recorder.resuming
-        position = self._recorder.block(pcm, given_at, age_s)
-        if resuming:
-            self.log.warning("recording resumed", extra={"gap_samples": self._recorder.missed})
-        if position is not None and self._first_block is not None and not self._first_block.done():
-            self._first_block.set_result(position)
-        self._send_due()
-
-    def _listen(self, pcm: bytes, given_at: float) -> None:
-        """Without a conversation: for what begins one."""
-        if self._wake is None:
-            return
-        if self._recorder.muted:
-            self._wake.forget()
-        elif self._wake.block(pcm, given_at):
-            self._voice.cue("wake")
-            self.publish(Woken())
-
-    def _on_played(self, pcm: bytes) -> None:
-        """In the loudspeaker's thread."""
-        self._desk.played(pcm)
-        if self._processing is not None:
-            self._processing.played(pcm)
+        if self._intake.block(pcm, given_at, self.loop_time()):
+            self._send_due()
 
     # -- lanes -----------------------------------------------------------------------------------
 
@@ -250,7 +207,7 @@ class Audio(Actor):
             case SessionState():
                 self._voice.session(message)
             case GetLevel():
-                return AudioLevel(self._level, self._voice.level)
+                return AudioLevel(self._intake.level, self._voice.level)
             case _:
                 return self._desk.order(message)
         return None
@@ -274,18 +231,13 @@ class Audio(Actor):
             raise OrderFailed("invalid", str(impossible)) from None
         if self._recorder.resuming or not goes_on:
             self._source.begin(self._recorder.spoken(clock()))
-        self._first_block = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.wait_for(self._first_block, _FIRST_BLOCK_S)
-        except TimeoutError:
+        if not await self._intake.first(_FIRST_BLOCK_S):
             self._give_up(keep=goes_on)
             raise OrderFailed(
                 "no-samples",
                 f"no samples have come from {self._source.name} within {_FIRST_BLOCK_S:g} s",
                 "callpoint status shows the devices",
-            ) from None
-        finally:
-            self._first_block = None
+            )
         if not goes_on:
             self._voice.cue("listening")
         self._publish()
@@ -334,8 +286,8 @@ class Audio(Actor):
         blocks = stopped = reads = stalled = 0
         while True:
             await asyncio.sleep(_LEVEL_S)
-            stopped = stopped + 1 if blocks == self._blocks else 0
-            blocks = self._blocks
+            stopped = stopped + 1 if blocks == self._intake.blocks else 0
+            blocks = self._intake.blocks
             if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
                 silent_s = _LEVEL_S * stopped
                 raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
@@ -354,13 +306,13 @@ class Audio(Actor):
             if self._wake is not None and self._wake.is_woken and not self._recorder.is_on:
                 self.publish(Woken())  # the session may just be coming back
             if self._recorder.is_on:
-                self.publish_level(AudioLevel(self._level, self._voice.level))
+                self.publish_level(AudioLevel(self._intake.level, self._voice.level))
                 self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:
         reason = await self._ends.better(direction)
         patience = round(_PATIENT_S / _LEVEL_S)
-        while patience and max(self._level, self._voice.level) > _QUIET_DBFS:
+        while patience and max(self._intake.level, self._voice.level) > _QUIET_DBFS:
             await asyncio.sleep(_LEVEL_S)  # not in the middle of a word
             patience -= 1
         self._renew(reason)
@@ -372,7 +324,7 @@ class Audio(Actor):
 
     def health(self) -> str:
         """Judged by the samples: they come as long as a device is open."""
-        silent = self.loop_time() - self._block_at
+        silent = self.loop_time() - self._intake.at
         if self._source is not None and silent > _QUIET_S:
             return f"no samples from the microphone for {silent:.0f} s"
         return "ok"

@@ -34,6 +34,7 @@ from actors.runtime.bus import Lane
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
+from actors.runtime.realtime import run_in_real_time
 from actors.settings.credentials import E2EE_KEY, CredentialsError, load_credentials
 
 from .backend import DataCame, OnEvent, RoomBackend, RoomError, RpcInvoked
@@ -70,6 +71,8 @@ class RoomActor(Actor):
 
     async def on_start(self) -> None:
         """Load the backend, open the lanes, say that there is no room yet."""
+        if self.settings.audio.realtime:
+            run_in_real_time()
         self._call: Call | None = None
         self._joining: asyncio.Future[Message | None] | None = None
         self._error = ""

@@ -151,7 +151,10 @@ class Audio(Section, frozen=True):
     noise_suppression: bool = False
     """LiveKit's noise suppression."""
     auto_gain: bool = False
-    """LiveKit's automatic gain."""
+    """LiveKit's automatic gain. What is off here may be done by the sound system instead."""
+    realtime: bool = True
+    """Let the audio and the room process run before everything else (SCHED_RR), where that is
+    permitted: to root, or with LimitRTPRIO=1 in a systemd unit. false: as all others do."""
 
 
 class History(Section, frozen=True):

@@ -5,20 +5,18 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from actors.audio.wake import REST_S
 from actors.messages import RecordingStarted, SetMuted, StartRecording, StopRecording
 from tests.audio_bench import Bench
 from tests.peers.pulse import PulseAudio
+from tests.speech import WORDS, first_sound
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.system
 
 RATE = 48_000
-WORDS = {"voice": "two tickets to the river, please", "wake-word": "okay nah boo"}
 
 
 @pytest.fixture
@@ -33,17 +31,6 @@ def spoken(folder: Path, text: str) -> Path:
     path = folder / "words.wav"
     subprocess.run(["espeak-ng", "-v", "en-us", "-s", "140", "-w", path, text], check=True)
     return path
-
-
-def likeness(part: NDArray[np.int16], whole: NDArray[np.int16]) -> float:
-    """Of the part, at the place where it is most like, 0 to 1."""
-    wanted = part.astype(float)
-    there = whole.astype(float)
-    size = len(wanted) + len(there)
-    product = np.fft.irfft(np.fft.rfft(there, size) * np.conj(np.fft.rfft(wanted, size)), size)
-    at = int(product[: len(there) - len(wanted)].argmax())
-    found = there[at : at + len(wanted)]
-    return float(product[at] / (np.linalg.norm(found) * np.linalg.norm(wanted) + 1e-9))
 
 
 @pytest.mark.parametrize("start", ["voice", "wake-word"])
@@ -69,9 +56,7 @@ def test_what_is_said_first_is_heard_from_its_first_sound(
                     await speaking
                     await bench.room.receive(bench.tape.end + RATE // 5)
                     said = other.pcm
-                onset = int(np.flatnonzero(np.abs(said) > 800)[0])
-                first = said[onset : onset + RATE // 2]
-                assert likeness(first, bench.room.samples()[1]) > 0.95
+                assert first_sound(said, bench.room.samples()[1], RATE) > 0.95
                 await bench.order(StopRecording())
                 await bench.until(lambda: bench.states[-1].listens or None)
                 await asyncio.sleep(REST_S)

@@ -1,10 +1,12 @@
 """What the bench makes of its figures, and that it can still be started."""
 
+import numpy as np
 import pytest
 
 from bench.__main__ import PARTS
 from bench.figures import Row, Table, percentile
 from bench.hops import plan
+from bench.sounds import clicks
 from bench.terminal import as_toml
 from bench.text import as_text
 
@@ -69,3 +71,22 @@ def test_every_part_is_there() -> None:
 
     for module in PARTS.values():
         assert callable(import_module(f"bench.{module}").measure)
+
+
+def test_clicks_are_found_where_they_are_in_noise_and_at_another_level() -> None:
+    said = clicks.make(5.0, 3, clicks.NOISE)
+    found = clicks.find(said)
+    assert len(found) > 20
+    assert [click.pitch for click in found] == [n % 6 for n in range(len(found))]
+    again = clicks.find(np.concatenate([np.zeros(4800, np.int16), said // 3]))
+    shifts = [b.at - a.at for a, b in zip(found, again, strict=True)]
+    assert all(abs(shift - 4800) < 48 for shift in shifts), "a millisecond"
+
+
+def test_a_click_that_never_comes_is_lost_and_not_taken_for_the_next_one() -> None:
+    sent = [clicks.Click(n % 6, 0.2 * n) for n in range(30)]
+    heard = [clicks.Click(click.pitch, click.at + 0.08) for click in sent]
+    del heard[7]
+    delays, lost = clicks.delays(sent, heard)
+    assert (len(delays), lost) == (29, 1)
+    assert delays == pytest.approx([0.08] * 29)

@@ -252,6 +252,29 @@ def test_two_clocks_that_differ_make_no_growing_delay_and_no_click(ppm: int, spe
         assert playback.trimmed == pytest.approx(expected, abs=0.2 * REAL)
 
 
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_in_a_day_the_delay_does_not_grow(ppm: int) -> None:
+    """17 s of difference; at a low rate and in long blocks, so that a day is over soon. Somebody
+    speaks 8 s of 10.
+    """
+    playback = Playback(RATE)
+    block, voice = RATE // 10, ramp(0, RATE // 10)
+    late = np.zeros(24 * 3600)
+    read = 0.0
+    for number in range(24 * 36_000):
+        playback.write(voice if number % 100 < 80 else bytes(2 * block))
+        read += 1 - ppm / 1e6
+        while read >= 1:
+            read -= 1
+            playback.read(block)
+        if number % 10 == 0:
+            late[number // 10] = playback.waiting_s
+    assert late[600:].max() < LEAD_MAX_S + 2 * 0.1 + 0.1
+    assert late[-3600:].mean() < late[600:4200].mean() + 0.05, "the delay grows"
+    assert playback.dropped == 0
+    assert playback.underruns < 24, "seldom once an hour"
+
+
 # -- the meter -------------------------------------------------------------------------------------
 
 

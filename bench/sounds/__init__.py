@@ -1,0 +1,1 @@
+"""What :mod:`bench.sound` compares, and what it measures with."""
