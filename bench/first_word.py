@@ -39,6 +39,7 @@ EXACT_S = 0.06
 """How exactly a place in the signal is known."""
 HEARD_WITHIN_S = 20.0
 LOOK_S = 0.25
+UNNOTICED = "it was not noticed"
 
 Say = Callable[[str], None]
 Pcm = NDArray[np.int16]
@@ -62,8 +63,8 @@ async def _measure(say: Say, rounds: int) -> list[Table]:
             places.append(_Place(kind, place, pulse, stack.enter_context(worker), server))
         counted = await asyncio.gather(*(place.count(say, rounds) for place in places))
     rows = []
-    for place, whole in zip(places, counted, strict=True):
-        of = Row(f"{place.kind}: conversations begun", "", (float(rounds),))
+    for place, (begun, whole) in zip(places, counted, strict=True):
+        of = Row(f"{place.kind}: conversations begun", "", (begun,))
         rows += [of, Row(f"{place.kind}: heard whole from the first sound", "", (whole,), of)]
     return [Table("First word", tuple(rows), "By a real agent, over a real server.")]
 
@@ -84,8 +85,8 @@ class _Place:
         self._words = words[:end]
         self._words_s = float(end - onset) / RATE
 
-    async def count(self, say: Say, rounds: int) -> float:
-        """How many were whole."""
+    async def count(self, say: Say, rounds: int) -> tuple[float, float]:
+        """How many were begun, at most so many, and how many of them were whole."""
         config: Config = {
             "livekit": {"agent_name": self._worker.name},
             "session": {"start": self.kind},
@@ -93,16 +94,17 @@ class _Place:
             "kiosk": {"enabled": False},
         }
         environ = {**self._server.environment, **self._pulse.environment}
-        whole = 0
+        begun = whole = 0
         async with RunningTerminal(config, environ) as terminal:
             await terminal.ready()
             await asyncio.sleep(REST_S)  # nobody speaks in the moment in which it begins to listen
             for number in range(rounds):
                 flaw = await self._converse(terminal, number)
+                begun += flaw != UNNOTICED
                 whole += not flaw
                 lost = _audio(terminal).input_xruns
                 say(f"{self.kind} {number + 1} of {rounds}: {flaw or 'whole'}; {lost} overruns")
-        return float(whole)
+        return float(begun), float(whole)
 
     async def _converse(self, terminal: RunningTerminal, number: int) -> str:
         """Begin one, and end it; what was wrong."""
@@ -134,7 +136,7 @@ class _Place:
     def _flaw(self, known: set[str], number: int) -> str:
         jobs: list[Job] = [job for job in self._worker.jobs if job.id not in known]
         if not jobs:
-            return "it was not noticed"
+            return UNNOTICED
         (job, *_) = jobs
         if not job.of("listening"):
             return "no agent has come"

