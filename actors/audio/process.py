@@ -37,7 +37,7 @@ from .voice import Voice
 from .wake import waiting_for
 
 FOLLOWER = "room"
-_FIRST_BLOCK_S = 1.5
+_FIRST_BLOCK_S = 1.2
 """Until a recording that was ordered must have its first samples; whoever ordered it is answered
 before this process ends for want of them."""
 _LEVEL_S = 0.2
