@@ -31,7 +31,6 @@ from actors.messages import (
 
 from . import agent_history, reasons
 from .backend import (
-    FRAME_S,
     AgentAudio,
     ConnectionChanged,
     DataCame,
@@ -43,6 +42,7 @@ from .backend import (
     RpcInvoked,
     check_data,
 )
+from .livekit_source import Source
 from .loss import Reception
 from .raw_room import RawRoom
 from .roster import voice_of
@@ -59,9 +59,6 @@ SEND_TIMEOUT_S = 10.0
 STATS_TIMEOUT_S = 1.0
 LOOK_S = 5.0
 """How often it is looked for text streams that nobody goes on with."""
-NO_QUEUE = 0
-"""Milliseconds that the client may hold of the microphone. With a queue it would send 10 ms every
-10 ms: later by up to two of them, and whatever once waited there would wait for ever."""
 BYTES_PART = 15_000
 """The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
 ECHO = "callpoint.echo"
@@ -129,9 +126,8 @@ class LiveKitRoom:
         self._history_in_turn = asyncio.Lock()
         self._undecipherable: set[str] = set()
         """Identities."""
-        self._source: Any = None
+        self._source: Source | None = None
         self._publication: Any = None
-        self._rate = 0
         self._preconnect = False
         self._state: ConnectionState = "disconnected"
         self._roster: tuple[Participant, ...] = ()
@@ -197,7 +193,7 @@ class LiveKitRoom:
         self._ended("CLIENT_INITIATED")
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._source is not None:
-            await self._source.aclose()
+            await self._source.close()
 
     async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
         """See the protocol.
@@ -206,8 +202,8 @@ class LiveKitRoom:
         and save only bandwidth; with redundancy (RED), which mends lost packets.
         """
         self._participant()  # raises when there is no connection
-        self._rate, self._preconnect = sample_rate, preconnect
-        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=NO_QUEUE, loop=self._loop)
+        self._preconnect = preconnect
+        self._source = Source(sample_rate)
         await self._publish()
         return str(self._publication.sid)
 
@@ -222,7 +218,8 @@ class LiveKitRoom:
         self._emit(MicrophoneRepublished(str(self._publication.sid)))
 
     async def _publish(self) -> None:
-        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        assert self._source is not None
+        track = self._source.track()
         options = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True
         )
@@ -253,13 +250,7 @@ class LiveKitRoom:
         """See the protocol. Without a queue the client takes single frames."""
         if self._source is None:
             raise RoomError("the microphone is not published", "not-connected")
-        size = round(self._rate * FRAME_S)
-        try:
-            for at in range(0, len(pcm), 2 * size):
-                frame = pcm[at : at + 2 * size]
-                await self._source.capture_frame(rtc.AudioFrame(frame, self._rate, 1, size))
-        except Exception as error:  # the client raises nothing narrower
-            raise RoomError(f"the client takes no audio: {type(error).__name__}") from None
+        await self._source.capture(pcm)
 
     @property
     def queued_s(self) -> float:
