@@ -14,8 +14,6 @@ from .loss import Reception
 
 MAX_DATA = 15 * 1024
 """Bytes of a packet of data: more, LiveKit's client cannot be relied on to deliver."""
-FRAME_S = 0.01
-"""Of WebRTC, which takes sound in whole ones."""
 
 
 class RoomError(Exception):
@@ -184,10 +182,9 @@ class RoomBackend(Protocol):
         """The server's last report on our microphone track; None: there is none."""
 
     async def capture(self, pcm: bytes) -> None:
-        """The next samples of the microphone: one frame of :data:`FRAME_S` or more of int16 mono at
-        the published rate.
+        """One block of the microphone (10 or 20 ms of int16 mono at the published rate).
 
-        They go out at once, whenever they were spoken. Raises :class:`RoomError` when the
+        Waits until it is no more than 0.1 s ahead of its time. Raises :class:`RoomError` when the
         microphone is not published; while the connection is down, samples may be lost.
         """
 

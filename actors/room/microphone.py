@@ -9,8 +9,7 @@ from typing import Any
 
 from actors.messages import Captured, Participant, UplinkState
 
-from .backend import FRAME_S, RoomBackend, RoomError
-from .burst import Burst
+from .backend import RoomBackend, RoomError
 from .fit import BAD_LINE_BYTES, EASY_BYTES, fitted
 from .loss import LossWatch
 from .mic import ACK_S, MicLane
@@ -19,17 +18,17 @@ from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, 
 log = logging.getLogger(__name__)
 
 PRECONNECT_TOPIC = "lk.agent.pre-connect-audio-buffer"
-TAKEN_S = 0.02
-"""Given to the room at a time, at most."""
+FRAME_S = 0.02
+"""Given to the SDK at a time: a frame of 10 ms costs as much CPU as one of 20."""
 BACKLOG_S = 1.0
 """Live samples waiting for the SDK, beyond which the tape is to keep the rest."""
 STALLED_S = 2.0
 """Without the SDK taking a frame that waits, before we say so."""
 BUFFER_TRIES = 3
 TRY_AGAIN_S = 0.5
-WAITED_FOR_S = 2.5
-"""An agent waits 3.0 s for the buffer of a track that it has subscribed to, and we hear of that
-when it does, give or take the line's delay. What comes later is not heard."""
+WAITED_FOR_S = 3.0
+"""So long an agent waits for the buffer of a track that it has subscribed to, of which we hear when
+it does or a little before. What comes later is not heard."""
 MISSED_TRIES = 3
 """Buffers that came too late, one after the other; then speech goes on without what was in them. On
 a line like that each costs the agent its 3.0 s."""
@@ -66,7 +65,6 @@ class Microphone:
         self._queue: deque[Capture] = deque()
         self._queued = 0
         self._more = asyncio.Event()
-        self._burst = Burst(clock())
         self._taken_at = clock()
         self._wrong_rate = 0
         self._dropped = 0
@@ -251,12 +249,9 @@ class Microphone:
         while True:
             await asyncio.sleep(ACK_S)
             now = self._clock()
-            served = self._served(now)
+            served = self._uplink.served(self._backend.queued_s, now)
             self._lane.tick(served, now, more=self.backlog_s < BACKLOG_S)
             self._do(self._uplink.tick(now))
-
-    def _served(self, now: float) -> int:
-        return self._uplink.served(self._backend.queued_s + self._burst.ahead_s(now), now)
 
     async def _watch(self) -> None:
         """See to it that what the network has swallowed is said again."""
@@ -266,7 +261,7 @@ class Microphone:
                 continue
             reception = await self._backend.reception()
             now = self._clock()
-            served = self._served(now)
+            served = self._uplink.served(self._backend.queued_s, now)
             if self._losses.look(reception, served, now):
                 await self._say_again()
             self._do(self._uplink.connection(not self._losses.silent(self._clock()), now))
@@ -281,47 +276,31 @@ class Microphone:
             log.warning("the microphone is not published again", extra={"cause": str(error)})
 
     async def _pump(self) -> None:
-        """Whole frames only; less than one waits for what comes next."""
-        least, most = round(self._rate * FRAME_S), round(self._rate * TAKEN_S)
+        frame = int(self._rate * FRAME_S)
         while True:
-            while self._queued >= least:
-                samples = min(self._queued // least * least, most)
-                wait_s = self._burst.wait_s(self._clock(), samples / self._rate)
-                if wait_s:
-                    await asyncio.sleep(wait_s)
-                else:
-                    await self._take(samples)
+            while self._queue:
+                await self._take(self._queue[0], frame)
             self._more.clear()
             await self._more.wait()
 
-    async def _take(self, samples: int) -> None:
+    async def _take(self, capture: Capture, frame: int) -> None:
         """Give the SDK the head of the queue; what it has refused is offered again."""
-        head = self._queue[0]
+        pcm, position = capture.pcm[: frame * SAMPLE_BYTES], capture.position
         try:
-            await self._backend.capture(self._first(samples))
+            await self._backend.capture(pcm)
         except RoomError as error:
             log.warning("microphone frame not taken", extra={"cause": str(error)})
             await asyncio.sleep(REFUSED_S)
             return
         self._taken_at = self._clock()
-        self._burst.sent(samples / self._rate)
-        if self._queue and self._queue[0] is head:  # not rewound meanwhile
-            self._remove(samples)
-
-    def _first(self, samples: int) -> bytes:
-        pcm = b""
-        for capture in self._queue:
-            pcm += capture.pcm[: samples * SAMPLE_BYTES - len(pcm)]
-        return pcm
-
-    def _remove(self, samples: int) -> None:
+        if not self._queue or self._queue[0] is not capture:
+            return  # rewound meanwhile
+        samples = len(pcm) // SAMPLE_BYTES
         self._queued -= samples
-        while samples:
-            head = self._queue.popleft()
-            taken = min(samples, len(head.pcm) // SAMPLE_BYTES)
-            samples -= taken
-            position = head.position + taken if head.position >= 0 else head.position
-            if position >= 0:
-                self._uplink.taken(position, self._taken_at)
-            if rest := head.pcm[taken * SAMPLE_BYTES :]:
-                self._queue.appendleft(Capture(rest, position))
+        if position >= 0:
+            self._uplink.taken(position + samples, self._taken_at)
+            position += samples
+        if rest := capture.pcm[len(pcm) :]:
+            self._queue[0] = Capture(rest, position)
+        else:
+            self._queue.popleft()

@@ -50,6 +50,8 @@ from .practice_token import place_of
 from .roster import voice_of
 from .rpc import NO_RECIPIENT
 
+QUEUE_S = 0.1
+"""So far ahead of their time samples are taken; then ``capture`` waits. LiveKit's queue."""
 BYTES_PART = 256 * 1024
 VOICE_RATE = 48_000
 TEXT_PART = 4000
@@ -80,6 +82,7 @@ class PracticeRoom:
         """When it was acknowledged last."""
         self._asked = 0
         self._histories: dict[int, asyncio.Future[tuple[ChatMessage, ...]]] = {}
+        self._spoken_at = 0.0
 
     # -- the backend -----------------------------------------------------------------------------
 
@@ -174,17 +177,25 @@ class PracticeRoom:
         return self._sid
 
     async def capture(self, pcm: bytes) -> None:
-        """See the protocol. What is captured while the connection is down is lost."""
+        """See the protocol. Waits as long as the samples take that were captured before, but for
+        :data:`QUEUE_S`. What is captured while the connection is down is lost.
+        """
         if not self._sid:
             raise RoomError("the microphone is not published", "not-connected")
         frame = PracticeAudio(self._sid, self._rate, pcm)
         if self._link.state == "connected" and self._link.send(frame):
             self._captured += len(pcm) // 2
+        now = self._loop.time()
+        self._spoken_at = max(self._spoken_at, now) + len(pcm) / 2 / self._rate
+        await asyncio.sleep(max(0.0, self._spoken_at - now - QUEUE_S))
 
     @property
     def queued_s(self) -> float:
-        """Seconds that the parrot's process has not acknowledged."""
-        return max(0, self._captured - self._received) / self._rate if self._rate else 0.0
+        """Seconds whose time has not come, or that the parrot's process has not acknowledged."""
+        if not self._rate:
+            return 0.0
+        unheard_s = (self._captured - self._received) / self._rate
+        return max(0.0, self._spoken_at - self._loop.time(), unheard_s)
 
     async def send_text(
         self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]

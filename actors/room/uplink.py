@@ -250,7 +250,7 @@ class Uplink:
             return []
         start, self._next = self._next, self._next + samples
         if self._live:
-            return []  # time passes all the same, and the room sends silence
+            return []  # the SDK fills in silence when nothing is captured
         silent = min(samples, int(GAP_S * self._rate))
         return self._keep(_Kept(start, self._next, bytes(silent * SAMPLE_BYTES)))
 

@@ -1,6 +1,5 @@
 """What is LiveKit's alone, beside the contract that both rooms are held to."""
 
-import asyncio
 import socket
 from collections.abc import Iterator
 
@@ -17,7 +16,6 @@ from actors.room.backend import (
     RoomError,
 )
 from actors.session.agent import ON_BEHALF_ATTRIBUTE, STATE_ATTRIBUTE, view_of
-from tests.children import DEADLINE_S
 from tests.peers.livekit_server import LiveKitServer
 from tests.rooms.livekit import LiveKitStage
 from tests.rooms.stage import House
@@ -196,28 +194,3 @@ def test_connecting_gives_up_on_a_server_that_never_answers(house: House) -> Non
         assert caught.value.code == "unreachable"
 
     house.play(scenario)
-
-
-def test_a_track_goes_on_as_silence_when_nothing_is_captured(house: House) -> None:
-    """Else a receiver would take a pause for a delay of the line, and stay behind afterwards."""
-
-    async def scenario(stage: LiveKitStage) -> None:
-        terminal, _ = await stage.terminal(), await stage.peer()
-        backend = terminal.backend
-        await backend.publish_microphone(RATE, preconnect=False)
-        await terminal.until(lambda: terminal.of(MicrophoneSubscribed))
-        assert await _packets(backend) == 0, "before the first sound there is nothing to go on with"
-        await backend.capture(wave(0.02))
-        async with asyncio.timeout(DEADLINE_S):
-            while await _packets(backend) < 50:  # of 20 ms each
-                pass
-
-    house.play(scenario)
-
-
-async def _packets(backend: livekit_room.LiveKitRoom) -> int:
-    """That have been sent of the microphone."""
-    for each in await backend._publication.track.get_stats():
-        if each.WhichOneof("stats") == "outbound_rtp":
-            return int(each.outbound_rtp.sent.packets_sent)
-    return 0

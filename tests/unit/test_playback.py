@@ -272,7 +272,8 @@ def test_in_a_day_the_delay_does_not_grow(ppm: int) -> None:
     assert late[600:].max() < LEAD_MAX_S + 2 * 0.1 + 0.1
     assert late[-3600:].mean() < late[600:4200].mean() + 0.05, "the delay grows"
     assert playback.dropped == 0
-    assert playback.underruns < 24, "seldom once an hour"
+    # A loudspeaker that is faster runs dry by as much as it is: a block each, and no more.
+    assert playback.underruns < 24 * 3600 * max(0, -ppm) / 1e6 / 0.1 + 24
 
 
 # -- the meter -------------------------------------------------------------------------------------
