@@ -33,6 +33,8 @@ _RECONNECT_MS = 10
 _NOBLOCK = int(zmq.NOBLOCK)
 _NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE = int(zmq.RCVMORE)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
 
 _MAX_IPC_PATH = 107
 """sun_path of Linux holds 108 bytes with its final zero (unix(7))."""
@@ -208,7 +210,7 @@ class Lane:
             raise
         finally:
             # Sending may use up the sign of what has come.
-            if self._reads and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if self._reads and int(self._socket.getsockopt(_EVENTS)) & _POLLIN:
                 self._schedule()
         return Sent.OK
 
