@@ -8,6 +8,8 @@ import msgspec
 
 from actors.settings.model import Audio
 
+from .bequest import bequeath
+
 
 class Chosen(msgspec.Struct, frozen=True):
     """Empty: as the config says."""
@@ -50,11 +52,7 @@ class Choice:
     def take(self, input_: str, output: str, now: float) -> None:
         """Another choice, for the next process. Raises OSError when it cannot be written."""
         lately = (*self._lately(now), now)[-self._most :]
-        chosen = Chosen(input_, output, lately)
-        new = self._memory.with_name(f"{self._memory.name}.new")
-        new.write_bytes(msgspec.json.encode(chosen))
-        new.chmod(0o600)
-        new.replace(self._memory)
+        bequeath(self._memory, Chosen(input_, output, lately))
 
     def _lately(self, now: float) -> tuple[float, ...]:
         return tuple(at for at in self.chosen.times if now - self._period_s < at <= now)

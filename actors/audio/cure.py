@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from .bequest import bequeath
+
 AGAIN_S = 60.0
 """Until the second renewal that nothing else can take the place of; doubled each time."""
 AGAIN_MAX_S = 3600.0
@@ -95,7 +97,7 @@ class Cures:
         known = read(self._memory)
         if known.pop(name, None) is not None:
             with contextlib.suppress(OSError):
-                write(self._memory, known)
+                bequeath(self._memory, known)
 
     def try_after_s(self, name: str, tries: int) -> float:
         """How long to wait before it is tried, after so many tries of this process."""
@@ -105,7 +107,7 @@ class Cures:
     def _note(self, name: str, **changes: object) -> None:
         self._cases[name] = msgspec.structs.replace(self.case(name), **changes)
         with contextlib.suppress(OSError):  # then the next process tries the same once more
-            write(self._memory, self._cases)
+            bequeath(self._memory, self._cases)
 
 
 def read(path: Path) -> dict[str, Case]:
@@ -114,11 +116,3 @@ def read(path: Path) -> dict[str, Case]:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Case])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
-
-
-def write(path: Path, cases: dict[str, Case]) -> None:
-    """For the next process, whole or not at all. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    new.write_bytes(msgspec.json.encode(cases))
-    new.chmod(0o600)
-    new.replace(path)

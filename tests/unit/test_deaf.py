@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.audio.cure import AGAIN_MAX_S, AGAIN_S, TRY_MAX_S, Case, Cures, read, write
+from actors.audio.bequest import bequeath
+from actors.audio.cure import AGAIN_MAX_S, AGAIN_S, TRY_MAX_S, Case, Cures, read
 from actors.audio.deaf import DEAF_S, GATED_S, Deafness, Ear, judge
 
 pytestmark = pytest.mark.unit
@@ -159,7 +160,7 @@ def test_the_memory_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "microphones.json"
     assert read(path) == {}
     cases = {"usb": Case(renewals=2, renewed_at=5.0, left=True, lefts=1, gated=True)}
-    write(path, cases)
+    bequeath(path, cases)
     assert read(path) == cases
     assert path.stat().st_mode & 0o777 == 0o600
     assert Cures(("usb",), path, 6.0).case("usb").gated
