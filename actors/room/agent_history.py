@@ -84,9 +84,8 @@ def answer(id_: str, content: bytes) -> tuple[ChatMessage, ...] | None:
         raise ValueError("the agent could not tell its history")
     items = message.response.get_chat_history.items
     said = (_said(item.message) for item in items if _is_said(item))
-    return tuple(each for each in said if each.text.strip() and 0 < len(each.id) <= MAX_ID)[
-        -NEWEST:
-    ]
+    useful = [each for each in said if each.text.strip() and 0 < len(each.id) <= MAX_ID]
+    return tuple(useful[-NEWEST:])
 
 
 def _is_said(item: Any) -> bool:

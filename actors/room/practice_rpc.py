@@ -7,10 +7,8 @@ from collections.abc import Callable
 from actors.messages import InvokeRpc, Message, PracticeAnswer, PracticeCall, RpcResult
 
 from .backend import RpcInvoked
-from .rpc import TIMED_OUT, UNSUPPORTED
+from .rpc import DISCONNECTED, TIMED_OUT, UNSUPPORTED
 
-DISCONNECTED = RpcResult(code=1503, message="Recipient disconnected")
-"""LiveKit's own code and words."""
 MAX_CALLS = 64
 """Of the agent, that wait for their answer; of more the oldest is not answered any more."""
 

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from actors.messages import (
     AgentHistory,
@@ -80,7 +80,6 @@ class RoomActor(Actor):
         self._to_say = False
         self._texts: dict[str, asyncio.Future[Message | None]] = {}
         self._texts_in_order = asyncio.Lock()
-        self._agent_in_turn = asyncio.Lock()
         self._recording = False
         self._captured_at = 0.0
         self._corrupt = CorruptFrames("mic")
@@ -209,12 +208,15 @@ class RoomActor(Actor):
         self._call, self._error = None, error
         self.call_changed()
 
+    def _joined(self, otherwise: str = "no conversation is connected") -> Call:
+        if self._call is None or self._call.is_over:
+            raise OrderFailed("not-connected", otherwise)
+        return self._call
+
     def _set_encryption(self, enabled: bool) -> None:
         if self._call is not None:
-            try:
+            with _told():
                 self._call.backend.set_encryption(enabled=enabled)
-            except RoomError as error:
-                raise OrderFailed(error.code, str(error)) from None
 
     def _send_once(self, order: SendText) -> Answer:
         """A session that was killed before it heard the answer asks again, under the same id."""
@@ -233,17 +235,14 @@ class RoomActor(Actor):
 
     async def _send_text(self, order: SendText) -> Message | None:
         async with self._texts_in_order:
-            if self._call is None or self._call.is_over:
-                raise OrderFailed("not-connected", "there is no room to send to")
-            try:
-                await self._call.backend.send_text(
+            call = self._joined("there is no room to send to")
+            with _told():
+                await call.backend.send_text(
                     order.text,
                     topic=order.topic,
                     stream_id=order.id,
                     attributes=dict(order.attributes),
                 )
-            except RoomError as error:
-                raise OrderFailed(error.code, str(error)) from None
         return Done()
 
     async def on_drain(self) -> None:
@@ -281,30 +280,26 @@ class RoomActor(Actor):
 
     async def _ask_agent(self, asked_by: str) -> None:
         """What it remembers; asked once more if it does not tell, for it may have been busy."""
-        async with self._agent_in_turn:
-            for _ in range(ASKED):
-                if (call := self._call) is None or call.is_over:
-                    return
-                try:
-                    told = await call.agent_history(MEMORY_S)
-                except RoomError as error:
-                    self.log.info("what was said is not told", extra={"reason": str(error)})
-                else:
-                    with suppress(OutboxFull):  # it is late already, and will ask again
-                        self.deliver(asked_by, AgentHistory(call.conversation, told))
-                    return
+        for _ in range(ASKED):
+            if (call := self._call) is None or call.is_over:
+                return
+            try:
+                told = await call.agent_history(MEMORY_S)
+            except RoomError as error:
+                self.log.info("what was said is not told", extra={"reason": str(error)})
+            else:
+                with suppress(OutboxFull):  # it is late already, and will ask again
+                    self.deliver(asked_by, AgentHistory(call.conversation, told))
+                return
 
     # -- packets of data -------------------------------------------------------------------------
 
     async def _send_data(self, order: SendData) -> Message | None:
-        if self._call is None or self._call.is_over:
-            raise OrderFailed("not-connected", "no conversation is connected")
-        try:
-            await self._call.backend.send_data(
+        call = self._joined()
+        with _told():
+            await call.backend.send_data(
                 order.payload, topic=order.topic, reliable=order.reliable, to=order.to
             )
-        except RoomError as error:
-            raise OrderFailed(error.code, str(error)) from None
         return None
 
     def data(self, event: DataCame) -> None:
@@ -317,13 +312,10 @@ class RoomActor(Actor):
 
     # -- calls of methods ------------------------------------------------------------------------
 
-    async def _perform_rpc(self, call: PerformRpc) -> Message | None:
-        if self._call is None or self._call.is_over:
-            raise OrderFailed("not-connected", "no conversation is connected")
-        try:
-            return await self._call.perform_rpc(call)
-        except RoomError as error:
-            raise OrderFailed(error.code, str(error)) from None
+    async def _perform_rpc(self, order: PerformRpc) -> Message | None:
+        call = self._joined()
+        with _told():
+            return await call.perform_rpc(order)
 
     def invoked(self, event: RpcInvoked) -> None:
         """Ask who serves it, beside everything else."""
@@ -335,12 +327,9 @@ class RoomActor(Actor):
             event.answer.set_result(result)
 
     async def _agent_history(self, order: GetAgentHistory) -> Message | None:
-        if self._call is None or self._call.is_over:
-            raise OrderFailed("not-connected", "no conversation is connected")
-        try:
-            return Messages(await self._call.agent_history(order.timeout_s))
-        except RoomError as error:
-            raise OrderFailed(error.code, str(error)) from None
+        call = self._joined()
+        with _told():
+            return Messages(await call.agent_history(order.timeout_s))
 
     # -- the lanes to audio ----------------------------------------------------------------------
 
@@ -381,3 +370,12 @@ class RoomActor(Actor):
     def quiet(self) -> bool:
         """There is no room."""
         return self._call is None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the room does not do, as the failure of an order."""
+    try:
+        yield
+    except RoomError as error:
+        raise OrderFailed(error.code, str(error)) from None

@@ -8,8 +8,9 @@ from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 UNSUPPORTED = RpcResult(code=1400, message="Method not supported at destination")
 NO_RECIPIENT = RpcResult(code=1401, message="Recipient not found")
 APPLICATION_ERROR = RpcResult(code=1500, message="Application error in method handler")
-NOT_RECEIVED = 1501
+NOT_RECEIVED = RpcResult(code=1501, message="Connection timeout")
 TIMED_OUT = RpcResult(code=1502, message="Response timeout")
+DISCONNECTED = RpcResult(code=1503, message="Recipient disconnected")
 """LiveKit's own codes and words."""
 
 MAX_METHODS = 64
