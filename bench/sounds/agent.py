@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from livekit import api, rtc
+from livekit import rtc
 
+from supervisor.drill.listener import token_for
 from tests.peers.livekit_server import LiveKitServer
 
 from .clicks import RATE, Click, Pcm, find
@@ -33,7 +34,9 @@ class Agent:
     async def __aenter__(self) -> Self:
         self._room = rtc.Room()
         self._room.on("track_subscribed", self._on_track)
-        await self._room.connect(self._server.url, self._token())
+        await self._room.connect(
+            self._server.url, token_for(self._name, self._server.api_key, self._server.api_secret)
+        )
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("voice", self._source)
         options = rtc.TrackPublishOptions(
@@ -93,17 +96,6 @@ class Agent:
         whole = np.frombuffer(b"".join(pcm for _, pcm in self._frames), np.int16)
         places = ((click, np.searchsorted(ends, click.at, side="right")) for click in find(whole))
         return [Click(click.pitch, self._frames[place][0]) for click, place in places]
-
-    def _token(self) -> str:
-        token = (
-            api.AccessToken(self._server.api_key, self._server.api_secret)
-            .with_identity("agent")
-            .with_kind("agent")
-            .with_grants(
-                api.VideoGrants(room_join=True, room=self._name, can_update_own_metadata=True)
-            )
-        )
-        return str(token.to_jwt())
 
     def _on_track(self, track: Any, _publication: Any, _participant: Any) -> None:
         self._track = track

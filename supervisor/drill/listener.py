@@ -70,14 +70,7 @@ class Listener:
         from_rate = int(attributes["sampleRate"])
         buffer = self._buffer_of(attributes["trackId"])
         if not buffer.done():
-            buffer.set_result(self._at_our_rate(content, from_rate))
-
-    def _at_our_rate(self, content: bytes, rate: int) -> bytes:
-        if rate == HEARD_RATE:
-            return content
-        resampler = self._rtc.AudioResampler(rate, HEARD_RATE)
-        frames = [*resampler.push(bytearray(content)), *resampler.flush()]
-        return b"".join(bytes(frame.data) for frame in frames)
+            buffer.set_result(as_heard(content, from_rate))
 
     def _buffer_of(self, sid: str) -> "asyncio.Future[bytes]":
         return self._buffers.setdefault(sid, asyncio.get_running_loop().create_future())
@@ -110,6 +103,17 @@ class Listener:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def as_heard(content: bytes, rate: int) -> bytes:
+    """A buffer of int16 samples at :data:`HEARD_RATE`."""
+    from livekit import rtc
+
+    if rate == HEARD_RATE:
+        return content
+    resampler = rtc.AudioResampler(rate, HEARD_RATE)
+    frames = [*resampler.push(bytearray(content)), *resampler.flush()]
+    return b"".join(bytes(frame.data) for frame in frames)
 
 
 def token_for(room: str, api_key: str, api_secret: str) -> str:

@@ -238,7 +238,8 @@ class Recording:
     def __init__(self, source: str, environment: dict[str, str]) -> None:
         self._command = ["parec", f"--device={source}", "--raw", "--format=s16le", "--channels=1"]
         self._environment = environment
-        self._chunks: list[bytes] = []
+        self._chunks: list[tuple[float, bytes]] = []
+        """With the moment of arrival, monotonic seconds."""
         self._grew = threading.Condition()
 
     def __enter__(self) -> Self:
@@ -268,7 +269,7 @@ class Recording:
     def pcm(self) -> Pcm:
         """All until now: int16, shape (samples,), 48 kHz."""
         with self._grew:
-            raw = b"".join(self._chunks)
+            raw = b"".join(chunk for _, chunk in self._chunks)
         return np.frombuffer(raw[: len(raw) // 2 * 2], np.int16)
 
     def wait_for(
@@ -318,5 +319,5 @@ class Recording:
         assert self._process.stdout
         while chunk := os.read(self._process.stdout.fileno(), 65536):
             with self._grew:
-                self._chunks.append(chunk)
+                self._chunks.append((time.monotonic(), chunk))
                 self._grew.notify_all()

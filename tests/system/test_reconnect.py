@@ -22,6 +22,7 @@ from actors.room.speaker import SpeakerLane
 from actors.room.uplink import Uplink
 from actors.runtime.bus import Bus
 from supervisor.drill.coded_signal import Heard, decode, generate
+from supervisor.drill.listener import as_heard
 from tests.children import DEADLINE_S
 from tests.peers.livekit_server import LiveKitServer
 
@@ -119,20 +120,12 @@ async def until(condition: Callable[[], object], deadline_s: float = DEADLINE_S)
 def _heard_by(peer: Peer) -> Heard:
     """What an agent makes of it: each track's buffer goes ahead of the track."""
     buffers = {
-        attributes["trackId"]: _at_our_rate(content, int(attributes["sampleRate"]))
+        attributes["trackId"]: as_heard(content, int(attributes["sampleRate"]))
         for attributes, content in peer.buffers
     }
     tracks = peer.tracks.items()
     pcm = b"".join(buffers.get(sid, b"") + bytes(heard) for sid, heard in tracks)
     return decode(np.frombuffer(pcm, "<i2"), RATE)
-
-
-def _at_our_rate(content: bytes, rate: int) -> bytes:
-    if rate == RATE:
-        return content
-    resampler = rtc.AudioResampler(rate, RATE)
-    frames = [*resampler.push(bytearray(content)), *resampler.flush()]
-    return b"".join(bytes(frame.data) for frame in frames)
 
 
 SCENARIOS = {
