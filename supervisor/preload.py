@@ -19,7 +19,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's pool would make a 
 
 _WANTED = (
     "asyncio",
-    "msgpack",
     "msgspec",
     "numpy",
     "pythonjsonlogger.json",

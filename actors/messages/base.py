@@ -59,15 +59,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     of a terminal are on one machine and so on one monotonic clock."""
 
 
-class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """A message and what the router needs to know of it. Fields as in :class:`Header`."""
+class Envelope(Header, frozen=True, array_like=True):
+    """A message and what the router needs to know of it."""
 
-    version: int
-    kind: Kind
-    to: str
-    sender: str
-    id: int
-    topic: str
-    deadline: float
     message: Any
     """Decoded to one of the catalogue's types by :func:`actors.messages.codec.decode`."""

@@ -247,13 +247,15 @@ class Lane:
         self._schedule()
 
     def _receive(self) -> tuple[bytes, bytes]:
-        """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`."""
-        first = self._socket.recv(_NOBLOCK)
-        if not self._socket.getsockopt(_RCVMORE):
-            return (first, b"") if self._addressed else (b"", first)
-        # A foreign peer may send any number of parts: ours are one frame, after the identity on
-        # a router's lane; the rest goes to the decoder, which refuses it.
-        rest = self._socket.recv_multipart(_NOBLOCK)
-        if self._addressed and len(rest) == 1:
-            return first, rest[0]
-        return first if self._addressed else b"", b""
+        """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`.
+
+        Our messages are one frame, after the peer's identity on a router's lane; a foreign peer may
+        send any number of parts. Where there is no identity each counts as a frame of its own.
+        """
+        if not self._addressed:
+            return b"", self._socket.recv(_NOBLOCK)
+        peer, frame = self._socket.recv(_NOBLOCK), self._socket.recv(_NOBLOCK)
+        while self._socket.getsockopt(_RCVMORE):
+            self._socket.recv(_NOBLOCK)
+            frame = b""  # no message, as the decoder will find
+        return peer, frame

@@ -68,9 +68,8 @@ def find(pcm: Pcm) -> list[Click]:
         body = slice(begin, begin + round(LENGTH_S / 2 * RATE))
         pitch = int(loudness[:, body].sum(axis=1).argmax())
         half = loudness[pitch, body].max() / 2
-        start = (
-            begin - _WINDOW + int((loudness[pitch, begin - _WINDOW : body.stop] > half).argmax())
-        )
+        earliest = max(0, begin - _WINDOW)
+        start = earliest + int((loudness[pitch, earliest : body.stop] > half).argmax())
         clicks.append(Click(pitch, float(max(0, start))))
     return clicks
 

@@ -7,10 +7,29 @@ import os
 import socket
 from pathlib import Path
 
+import msgpack
+
+from actors.messages import PROTOCOL_VERSION
 from actors.runtime.bus import Bus
 
-_FRAMES = (b"", b"\xc1", b"\x91" * 4000, b"\xdd\xff\xff\xff\xff")
-"""Nothing; a byte that msgpack never writes; nested too deep; an array of 4 billion."""
+_ENVELOPE = (PROTOCOL_VERSION, "tell", "", "", 0, "join", 0.0)
+_FRAMES = (
+    b"",
+    b"\xc1",  # never written by msgpack
+    b"\x91" * 4000,  # nested too deep
+    b"\xdd\xff\xff\xff\xff",  # an array of 4 billion
+    *map(
+        msgpack.packb,
+        (
+            {"version": PROTOCOL_VERSION},
+            _ENVELOPE,  # without a message
+            (*_ENVELOPE, ("join", 5)),  # with a field of another type
+            (*_ENVELOPE, ("no such message",)),
+            (*_ENVELOPE, msgpack.ExtType(5, b"x")),
+        ),
+    ),
+)
+"""The last are msgpack as another program may write it, and still no message."""
 _NOISE_BYTES = 1500
 _LINGER_MS = 200
 

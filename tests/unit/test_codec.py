@@ -56,6 +56,13 @@ def test_nested_structs_survive() -> None:
     assert decode(encode(stored, kind="deliver", sender="session", id=1)).message == stored
 
 
+def test_another_library_reads_what_is_written() -> None:
+    frame = encode(Captured(3, 4, 48000, b"\0\1"), kind="tell", sender="audio", to="room", id=7)
+    assert msgpack.unpackb(frame) == [
+        1, "tell", "room", "audio", 7, "captured", 0.0, ["captured", 3, 4, 48000, b"\0\1", 0, 0]
+    ]  # fmt: skip
+
+
 def test_every_message_has_a_tag_of_its_own_and_a_word_of_explanation() -> None:
     tags = [message.tag() for message in CATALOGUE]
     assert len(set(tags)) == len(tags)
@@ -64,10 +71,11 @@ def test_every_message_has_a_tag_of_its_own_and_a_word_of_explanation() -> None:
 
 # -- evolution: frames of this version, byte for byte, must be understood for ever -----------------
 
+_JOIN = bytes.fromhex(
+    "9801a474656c6ca6726f75746572a5617564696f00a46a6f696ecb000000000000000092a46a6f696e92a161a162"
+)
 V1_FRAMES = {
-    bytes.fromhex(
-        "9801a474656c6ca6726f75746572a5617564696f00a46a6f696ecb000000000000000092a46a6f696e92a161a162"
-    ): Join(("a", "b")),
+    _JOIN: Join(("a", "b")),
     bytes.fromhex(
         "9801a361736ba773657373696f6ea6636c69656e7403ad73746172742d73657373696f6ecb402900000000000091"
         "ad73746172742d73657373696f6e"
@@ -120,6 +128,9 @@ def test_a_frame_with_damage_is_either_refused_or_a_message(at: int, damage: byt
         ("a map", msgpack.packb({"version": 1})),
         ("nested without end", b"\x91" * 5000),
         ("an array that claims four billion", b"\xdd\xff\xff\xff\xff"),
+        ("four billion names", _JOIN.replace(b"\x92\xa1a\xa1b", b"\xdd\xff\xff\xff\xff\xa1a")),
+        ("no message", msgpack.packb([1, "tell", "router", "audio", 0, "join", 0.0])),
+        ("more after its end", _frame() + b"\0"),
         ("an extension type", _frame(message=["captured", msgpack.ExtType(5, b"x"), 2, 3, b""])),
     ],
 )
