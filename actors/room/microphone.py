@@ -13,6 +13,7 @@ from .backend import RoomBackend, RoomError
 from .fit import BAD_LINE_BYTES, EASY_BYTES, fitted
 from .loss import LossWatch
 from .mic import ACK_S, MicLane
+from .pauses import Pauses
 from .uplink import SAMPLE_BYTES, Action, Capture, Dropped, Rewind, SendBuffer, Uplink
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ BACKLOG_S = 1.0
 """Live samples waiting for the SDK, beyond which the tape is to keep the rest."""
 STALLED_S = 2.0
 """Without the SDK taking a frame that waits, before we say so."""
+TOO_LATE_S = 2.0
+"""Beyond it we say so: there was no pause to make up for it (:mod:`.pauses`), and a conversation is
+none any more. The next room process begins in step, with what waits sent ahead."""
 BUFFER_TRIES = 3
 TRY_AGAIN_S = 0.5
 WAITED_FOR_S = 3.0
@@ -64,7 +68,10 @@ class Microphone:
         self._shown = uplink.state
         self._queue: deque[Capture] = deque()
         self._queued = 0
+        self._behind = 0
+        """Samples that are on the tape after what waits here."""
         self._more = asyncio.Event()
+        self._pauses = Pauses(FRAME_S)
         self._taken_at = clock()
         self._wrong_rate = 0
         self._dropped = 0
@@ -91,6 +98,11 @@ class Microphone:
         """Live samples that wait for the SDK, in seconds."""
         return self._queued / self._rate
 
+    @property
+    def late_s(self) -> float:
+        """Seconds until what is captured now is sent."""
+        return self._backend.queued_s + (self._queued + self._behind) / self._rate
+
     def close(self) -> None:
         """Follow the tape no longer."""
         self._lane.stop()
@@ -107,6 +119,7 @@ class Microphone:
             return
         now = self._clock()
         if (next_run := self._lane.received(run, now)) is not None:
+            self._behind = run.behind
             self._do(self._uplink.captured(next_run, now))
 
     def published(self, sid: str) -> None:
@@ -147,6 +160,8 @@ class Microphone:
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"
+        if self.state == "live" and self.late_s > TOO_LATE_S:
+            return f"speech comes {self.late_s:.0f} s late"
         return "ok"
 
     # -- what is done about it -------------------------------------------------------------------
@@ -287,7 +302,8 @@ class Microphone:
         """Give the SDK the head of the queue; what it has refused is offered again."""
         pcm, position = capture.pcm[: frame * SAMPLE_BYTES], capture.position
         try:
-            await self._backend.capture(pcm)
+            if not self._pauses.can_do_without(pcm, self.late_s):
+                await self._backend.capture(pcm)
         except RoomError as error:
             log.warning("microphone frame not taken", extra={"cause": str(error)})
             await asyncio.sleep(REFUSED_S)

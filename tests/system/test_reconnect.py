@@ -1,6 +1,9 @@
-"""The client's own resumes and full reconnects in the middle of speech: every word is heard."""
+"""The client's own resumes and full reconnects in the middle of speech, and a process that cannot
+run for a while: every word is heard, and soon in time again.
+"""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +21,7 @@ from actors.room.call import Call
 from actors.room.livekit_room import LiveKitRoom
 from actors.room.mic import MicLane
 from actors.room.microphone import Microphone
+from actors.room.pauses import LATE_S
 from actors.room.speaker import SpeakerLane
 from actors.room.uplink import Uplink
 from actors.runtime.bus import Bus
@@ -51,15 +55,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
 class Talk:
     """A joined call in this process, so that its client can be told to fail; the tape is fake."""
 
-    def __init__(self, runtime_dir: Path, server: LiveKitServer) -> None:
+    def __init__(self, runtime_dir: Path, server: LiveKitServer, signal: bytes = SIGNAL) -> None:
         self._server = server
+        self._signal = signal
         self._dir = runtime_dir
         self.room_name = f"room-{uuid4()}"
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._bus = Bus(self._dir)
-        self.audio = FakeAudio(self._bus, SIGNAL)
+        self.audio = FakeAudio(self._bus, self._signal)
         self._lane = self._bus.connect("dealer", "mic", self._on_mic, identity="room")
         token = token_of(self._server, self.room_name, "terminal")
         order = JoinRoom("conversation", self._server.url, token, True, True)
@@ -152,5 +157,36 @@ def test_what_is_said_while_the_client_reconnects_is_heard(
             heard = _heard_by(peer)
             assert heard.missing(BLOCKS) == (), heard.seams
             assert talk.audio.captured * 2 >= len(SIGNAL)
+
+    asyncio.run(play())
+
+
+STALL_S = 0.6
+TALKED_S = 3
+PAUSE_S = 2
+
+
+def _with_a_pause() -> bytes:
+    at = 2 * TALKED_S * RATE
+    return SIGNAL[:at] + bytes(2 * PAUSE_S * RATE) + SIGNAL[at:]
+
+
+def test_what_a_stall_has_made_late_is_in_time_again_after_a_pause(
+    runtime_dir: Path, server: LiveKitServer
+) -> None:
+    async def play() -> None:
+        signal = _with_a_pause()
+        async with Talk(runtime_dir, server, signal) as talk, Peer(server, talk.room_name) as peer:
+            await peer.me.set_attributes({"lk.agent.state": "listening"})
+            talk.audio.record()
+            await until(lambda: talk.microphone.state == "live")
+            await until(lambda: talk.audio.captured > TALKED_S / 2 * RATE)
+            time.sleep(STALL_S)  # nothing of this process runs
+            await until(lambda: talk.microphone.late_s > STALL_S / 2)
+            await until(lambda: talk.microphone.late_s < LATE_S)
+            assert talk.audio.captured <= (TALKED_S + PAUSE_S) * RATE
+            await until(lambda: talk.audio.served * 2 >= len(signal), 2 * DEADLINE_S)
+            await until(lambda: not _heard_by(peer).missing([BLOCKS - 1]))
+            assert _heard_by(peer).missing(BLOCKS) == ()
 
     asyncio.run(play())

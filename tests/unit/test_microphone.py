@@ -9,7 +9,14 @@ import pytest
 from actors.messages import Captured, Follow, Participant
 from actors.room.backend import RoomError
 from actors.room.mic import MicLane
-from actors.room.microphone import BACKLOG_S, BUFFER_TRIES, MISSED_TRIES, STALLED_S, Microphone
+from actors.room.microphone import (
+    BACKLOG_S,
+    BUFFER_TRIES,
+    MISSED_TRIES,
+    STALLED_S,
+    TOO_LATE_S,
+    Microphone,
+)
 from actors.room.uplink import Seam, Uplink
 
 pytestmark = pytest.mark.unit
@@ -98,12 +105,19 @@ class Rig:
     def _changed(self) -> None:
         self.changes += 1
 
-    def speak(self, blocks: int = 1, *, rate: int = RATE, size: int = BLOCK) -> None:
+    def speak(
+        self, blocks: int = 1, *, rate: int = RATE, size: int = BLOCK, behind: int = 0
+    ) -> None:
         for _ in range(blocks):
             pcm = b"".join((self.position + i).to_bytes(2, "little") for i in range(size))
+            self.hear(pcm, rate=rate, behind=behind)
+
+    def hear(self, pcm: bytes, times: int = 1, *, rate: int = RATE, behind: int = 0) -> None:
+        for _ in range(times):
             stream = self.follows[-1].stream
-            self.microphone.captured(Captured(stream, self.position, rate, pcm))
-            self.position += size
+            run = Captured(stream, self.position, rate, pcm, behind=behind)
+            self.microphone.captured(run)
+            self.position += len(pcm) // 2
 
     def go_live(self, sid: str = "TR_1") -> None:
         self.microphone.published(sid)
@@ -198,6 +212,45 @@ def test_a_stalled_backend_is_said_and_the_tape_keeps_the_rest() -> None:
         await rig.until(lambda: rig.microphone.backlog_s == 0)
         assert rig.microphone.health() == "ok"
         await rig.until(lambda: rig.follows[-1].next == rig.position)
+
+    run(scenario)
+
+
+def test_what_is_late_is_in_step_again_after_a_pause_and_the_pause_counts_as_served() -> None:
+    """As after a stall of half a second: so much waits in the client and here."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.go_live()
+        rig.backend.queued_s = 0.1
+        for word in (1, 2):
+            rig.backend.open.clear()
+            rig.hear(b"\x88\x13" * BLOCK, 20)
+            rig.hear(bytes(2 * BLOCK), 60)
+            before = rig.microphone.late_s
+            rig.backend.open.set()
+            await rig.until(lambda: rig.microphone.backlog_s == 0)
+            sent = rig.backend.taken
+            assert sum(map(any, sent)) == 20 * word
+            assert before > 1.0
+        assert len(sent) < 2 * 80
+        rig.backend.queued_s = 0.0
+        rig.now += 1.0
+        await rig.until(lambda: rig.follows[-1].served == rig.position)
+
+    run(scenario)
+
+
+def test_speech_that_stays_late_is_complained_of() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.go_live()
+        rig.speak(1, behind=round(TOO_LATE_S * RATE))
+        await rig.until(lambda: rig.backend.taken)
+        assert rig.microphone.health() == "ok"
+        rig.speak(1, behind=3 * RATE)
+        assert rig.microphone.health() == "speech comes 3 s late"
+        rig.speak(1)
+        await rig.until(lambda: rig.microphone.backlog_s == 0)
+        assert rig.microphone.health() == "ok"
 
     run(scenario)
 
