@@ -4,7 +4,6 @@ import os
 import socket
 import time
 
-import msgpack  # noqa: F401
 import msgspec  # noqa: F401
 import numpy  # noqa: F401
 import zmq  # noqa: F401

@@ -107,7 +107,7 @@ def _start_floor(stack: ExitStack, folder: Path, ear: Ear, server: LiveKitServer
 
 def _config(ear: Path, server: LiveKitServer) -> Config:
     """A whole terminal in a conversation, and our actors in it."""
-    killed = {"target": "bench.actors:Killed"}
+    killed = {"target": "bench.actors:Killed", "preload": True}  # as the floor has its children
     where = {"socket": str(ear)}
     return {
         **PRACTICE,

@@ -29,8 +29,9 @@ class Lane:
 
     def say_all(self, names: Iterable[str], message: Message) -> None:
         """Tell several."""
+        frame = encode(message, kind="tell", sender=SUPERVISOR)
         for name in names:
-            self.say(name, message)
+            self._lane.send(frame, to=name)
 
     def _on_frame(self, peer: bytes, frame: bytes) -> None:
         try:

@@ -34,6 +34,8 @@ class Rules:
     stuck_after: float = 0.0
     unhealthy_after: float = 0.0
     """0: it may be unwell for ever."""
+    preload: bool = False
+    """Its module is imported before the fork."""
     memory_mib: Limits = _NO_LIMITS
     cpu_percent: Limits = _NO_LIMITS
 
@@ -112,15 +114,16 @@ BUILT_IN = (
 
 
 def preloadable(specs: Sequence[Spec]) -> tuple[str, ...]:
-    """Modules of the built-in actors in a tree: importing them does nothing that a fork could not
-    stand, which nobody knows of an operator's own.
+    """Modules of the actors in a tree whose import does nothing that a fork could not stand: the
+    built-in ones, and those of the operator's own of which he has said so.
     """
     known = {spec.target for spec in BUILT_IN}
-    return tuple(
+    modules = (
         spec.target.partition(":")[0]
         for spec in specs
-        if isinstance(spec, ActorSpec) and spec.target in known
+        if isinstance(spec, ActorSpec) and (spec.target in known or spec.rules.preload)
     )
+    return tuple(dict.fromkeys(modules))
 
 
 def tree_of(settings: Settings) -> tuple[Spec, ...]:
@@ -169,6 +172,7 @@ def _changed(spec: ActorSpec, actor: ActorSettings | None) -> ActorSpec:
             if unhealthy == "off"
             else unhealthy
         ),
+        preload=actor.preload,
     )
     # Another class in place of a built-in actor may read what it likes.
     reads = None if actor.target else spec.reads

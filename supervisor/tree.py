@@ -280,7 +280,7 @@ class Tree:
         member.last_exit = str(death)
         if member.is_actor:
             down = ActorDown(member.name, member.incarnation, str(death))
-            self._lane.say_all(self._listeners(member), down)
+            self._after(self._lane.say_all, self._listeners(member), down)
         if self._stopping:
             member.state = "stopped"
         elif self._fails_the_terminal(member, death):
@@ -289,6 +289,10 @@ class Tree:
             self._decide(member, death, ran_s)
             return
         member.settled.set()
+
+    def _after(self, work: Callable[..., None], *args: object) -> None:
+        """Once what comes next is started: who waits for it waits for nothing else."""
+        self._loop.call_soon(self._safely, work, *args)
 
     def _fails_the_terminal(self, member: Member, death: Death) -> bool:
         """It cannot even start, when all is being started, and is needed."""
@@ -300,14 +304,15 @@ class Tree:
         essential = any(self.members[each].essential for each in unit.members)
         now = self._loop.time()
         outcome = unit.died(name, death, ran_s=ran_s, now=now, essential=essential)
-        told = {"actor": name, "exit": str(death)}
+        told: dict[str, object] = {"actor": name, "exit": str(death)}
         if member.failure is not None:
             told["reason"] = member.failure.error
         match outcome:
             case Again(delay_s):
                 member.state = "backing-off"
                 member.restarts += 1
-                log.warning("actor died", extra={**told, "again_in_s": round(delay_s, 3)})
+                told["again_in_s"] = round(delay_s, 3)
+                self._after(lambda: log.warning("actor died", extra=told))
             case Quarantined(delay_s):
                 member.state = "quarantined"
                 member.restarts += 1

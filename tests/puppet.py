@@ -13,6 +13,8 @@ from actors.messages import Custom, Message
 from actors.runtime.actor import Actor
 from actors.runtime.errors import StartError
 
+IMPORTED_IN = os.getpid()
+
 
 class Puppet(Actor):
     """Options: ``start`` (``ok``, ``fail``, ``hang``, ``spin``, ``exit``, ``fail-again``,
@@ -47,6 +49,8 @@ class Puppet(Actor):
                 return Custom("incarnation", {"number": self.incarnation, "pid": os.getpid()})
             case Custom(topic="environ", payload={"name": str(name)}):
                 return Custom("environ", {"value": os.environ.get(name)})
+            case Custom(topic="imported-in"):
+                return Custom("imported-in", {"pid": IMPORTED_IN})
             case Custom(topic="raise"):
                 raise RuntimeError("told to")
             case Custom(topic="exit", payload={"code": int(code)}):

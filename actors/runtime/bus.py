@@ -152,11 +152,15 @@ class Bus:
         return lane
 
     def close(self, *, linger_ms: int = 0) -> None:
-        """Close all lanes, giving what is queued ``linger_ms`` to leave."""
+        """Close all lanes, giving what is queued ``linger_ms`` to leave, and end the context."""
+        self.close_lanes(linger_ms=linger_ms)
+        self._context.term()
+
+    def close_lanes(self, *, linger_ms: int = 0) -> None:
+        """The context may be used for another bus."""
         for lane in self._lanes:
             lane.close(linger_ms=linger_ms)
         self._lanes.clear()
-        self._context.term()
 
 
 def _watch(socket: "zmq.Socket[bytes]", on_link: OnLink) -> "Lane":

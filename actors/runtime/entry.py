@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import kin
@@ -58,15 +59,22 @@ def run_child(
     prepared = prepared or prepare(spec.supervisor_pid)
     _set_title(f"callpoint: {spec.name}")
     if spec.environ is not None:
-        os.environ.clear()
-        os.environ.update(spec.environ)
+        _surround_with(spec.environ)
     configure(spec.name, spec.settings.get("terminal", {}).get("log_level", "INFO"))
     host = Host(spec, first_word, _heart(heart), prepared.context)
-    with asyncio.Runner(loop_factory=lambda: prepared.loop) as runner:
-        code = runner.run(_run(host))
+    code = prepared.loop.run_until_complete(_run(host))
     logging.shutdown()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _surround_with(environ: Mapping[str, str]) -> None:
+    """Make it ours; hardly anything of it is new, and writing one anew takes its time."""
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    for name, value in environ.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 async def _run(host: Host) -> int:

@@ -87,6 +87,11 @@ class ActorSettings(Supervised, frozen=True):
     unhealthy_after: PositiveSeconds | Literal["auto", "off"] = "auto"
     """Seconds that it may say it is unwell until it is restarted; doubled as long as that does not
     help. "auto": known for built-in actors, else off."""
+    preload: bool = False
+    """Import its module before processes are forked, as is done for built-in actors: however much
+    it imports, it is back within milliseconds, and the memory is shared. Only for a module whose
+    import opens nothing and starts no thread; what is changed in it counts from the next start of
+    the terminal on."""
 
 
 class ProgramSettings(Supervised, frozen=True):

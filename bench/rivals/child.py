@@ -30,7 +30,6 @@ def run(kind: str, name: str, where: str, room: list[str], first: int) -> None:
         case "imports":
             import asyncio  # noqa: F401
 
-            import msgpack  # noqa: F401
             import msgspec  # noqa: F401
             import numpy  # noqa: F401
             import zmq  # noqa: F401

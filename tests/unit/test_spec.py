@@ -145,9 +145,17 @@ def test_built_in_actors_are_as_essential_as_their_classes_say(spec: ActorSpec) 
     assert of_class == (spec.name != "kiosk")
 
 
-def test_only_built_in_actors_are_imported_before_the_fork() -> None:
-    actors = {"door": {"target": "mine:Door"}, "kiosk": {"target": "mine:Page"}}
+def test_built_in_actors_are_imported_before_the_fork_and_others_that_are_said_to_stand_it() -> (
+    None
+):
+    actors = {
+        "door": {"target": "mine:Door"},
+        "kiosk": {"target": "mine:Page"},
+        "lamp": {"target": "lights:Lamp", "preload": True},
+        "bell": {"target": "lights:Bell", "preload": True},
+    }
     tree = tree_of(Settings.from_plain({"actors": actors, "programs": {"a": {"command": ["a"]}}}))
-    assert preloadable(tree) == tuple(
+    built_in = (
         f"actors.{name}.process" for name in ("router", "history", "session", "audio", "room")
     )
+    assert preloadable(tree) == (*built_in, "lights")
