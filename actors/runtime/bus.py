@@ -193,6 +193,7 @@ class Lane:
         self._fd = int(socket.getsockopt(zmq.FD))
         self._reads = reads
         self._look_again = False
+        self._reading = False
         if reads:
             self._loop.add_reader(self._fd, self._readable)
             self._schedule()
@@ -213,10 +214,13 @@ class Lane:
                 return Sent.UNREACHABLE
             raise
         finally:
-            # Sending may use up the sign of what has come.
-            if self._reads and int(self._socket.getsockopt(_EVENTS)) & _POLLIN:
+            # Sending may use up the sign of what has come; who is just reading looks anyway.
+            if self._reads and not self._reading and self._has_more():
                 self._schedule()
         return Sent.OK
+
+    def _has_more(self) -> bool:
+        return bool(int(self._socket.getsockopt(_EVENTS)) & _POLLIN)
 
     @property
     def is_closed(self) -> bool:
@@ -240,26 +244,34 @@ class Lane:
 
     def _readable(self) -> None:
         self._look_again = False
-        for _ in range(_BURST):
-            if not self._reads:
-                return
-            try:
-                received = self._receive()
-            except zmq.Again:
-                return
-            self._on_frame(*received)
-        self._schedule()
+        self._reading = True
+        drained = False
+        try:
+            for _ in range(_BURST):
+                if not self._reads:
+                    return
+                try:
+                    peer, frame = self._receive()
+                except zmq.Again:
+                    drained = True
+                    return
+                self._on_frame(peer, frame)
+                self._skip_the_rest()
+        finally:
+            self._reading = False
+            if self._reads and not drained:
+                self._schedule()
 
     def _receive(self) -> tuple[bytes, bytes]:
-        """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`.
-
-        Our messages are one frame, after the peer's identity on a router's lane; a foreign peer may
-        send any number of parts. Where there is no identity each counts as a frame of its own.
-        """
+        """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`."""
         if not self._addressed:
             return b"", self._socket.recv(_NOBLOCK)
-        peer, frame = self._socket.recv(_NOBLOCK), self._socket.recv(_NOBLOCK)
-        while self._socket.getsockopt(_RCVMORE):
+        return self._socket.recv(_NOBLOCK), self._socket.recv(_NOBLOCK)
+
+    def _skip_the_rest(self) -> None:
+        """Our messages are one frame, after the peer's identity on a router's lane. A foreign peer
+        may send more parts, which would be taken for identities there; where there are none, each
+        is a frame of its own.
+        """
+        while self._addressed and self._reads and self._socket.getsockopt(_RCVMORE):
             self._socket.recv(_NOBLOCK)
-            frame = b""  # no message, as the decoder will find
-        return peer, frame

@@ -1,7 +1,7 @@
 """What a child does in its first moments, done once by a process that still waits for its job.
 
 After a fork each page is copied when it is first written to, and code that has not yet run is cold.
-Measured between the job and Ready: 2.7 ms of CPU instead of 4.5.
+With it a child is Ready in little more than half the time.
 """
 
 import asyncio

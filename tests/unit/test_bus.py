@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from actors.runtime.bus import Bus, Sent, endpoint
+from actors.runtime.bus import Bus, Pattern, Sent, endpoint
 
 pytestmark = pytest.mark.unit
 
@@ -53,15 +53,70 @@ def test_a_full_queue_is_told_and_not_waited_for(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_message_of_several_parts_is_handed_on_as_no_message(runtime_dir: Path) -> None:
+@pytest.mark.parametrize(("pattern", "taken"), [("router", [b"a"]), ("pull", [b"a", b"b", b"c"])])
+def test_parts_of_a_foreign_message_are_frames_or_nothing_but_never_names(
+    runtime_dir: Path, pattern: Pattern, taken: list[bytes]
+) -> None:
     async def scenario() -> None:
-        got: asyncio.Queue[bytes] = asyncio.Queue()
+        got: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
         bus = Bus(runtime_dir)
-        bus.bind("router", "here", lambda _peer, frame: got.put_nowait(frame))
-        with zmq.Context() as context, context.socket(zmq.DEALER) as foreign:
+        bus.bind(pattern, "here", lambda peer, frame: got.put_nowait((peer, frame)))
+        kind = zmq.DEALER if pattern == "router" else zmq.PUSH
+        with zmq.Context() as context, context.socket(kind) as foreign:
+            foreign.setsockopt(zmq.IDENTITY, b"me")
             foreign.connect(endpoint(runtime_dir, "here"))
             foreign.send_multipart([b"a", b"b", b"c"])
-            assert await asyncio.wait_for(got.get(), DEADLINE_S) == b""
+            foreign.send(b"next")
+            for frame in (*taken, b"next"):
+                peer = b"me" if pattern == "router" else b""
+                assert await asyncio.wait_for(got.get(), DEADLINE_S) == (peer, frame)
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_handler_that_fails_costs_no_other_frame(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        got: asyncio.Queue[bytes] = asyncio.Queue()
+
+        def on_frame(_peer: bytes, frame: bytes) -> None:
+            if frame == b"bad":
+                raise RuntimeError("told to")
+            got.put_nowait(frame)
+
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        bus = Bus(runtime_dir)
+        bus.bind("pull", "here", on_frame)
+        lane = bus.connect("push", "here", lambda *_: None)
+        for frame in (b"bad", b"bad", b"good"):
+            lane.send(frame)
+        assert await asyncio.wait_for(got.get(), DEADLINE_S) == b"good"
+        bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_who_answers_while_reading_is_given_all_that_has_come(runtime_dir: Path) -> None:
+    """Sending uses up the sign of what has come."""
+
+    async def scenario() -> None:
+        count, answers = 200, 0
+        done = asyncio.Event()
+
+        def on_answer(_peer: bytes, _frame: bytes) -> None:
+            nonlocal answers
+            answers += 1
+            if answers == count:
+                done.set()
+
+        bus = Bus(runtime_dir)
+        echo = bus.bind("router", "here", lambda peer, frame: echo.send(frame, to=peer.decode()))
+        lane = bus.connect("dealer", "here", on_answer, identity="me")
+        for number in range(count):
+            lane.send(str(number).encode())
+            if number % 7 == 0:
+                await asyncio.sleep(0)
+        await asyncio.wait_for(done.wait(), DEADLINE_S)
         bus.close()
 
     asyncio.run(scenario())
