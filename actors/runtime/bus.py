@@ -255,8 +255,10 @@ class Lane:
                 except zmq.Again:
                     drained = True
                     return
-                self._on_frame(peer, frame)
-                self._skip_the_rest()
+                try:
+                    self._on_frame(peer, frame)
+                finally:
+                    self._skip_the_rest()
         finally:
             self._reading = False
             if self._reads and not drained:
