@@ -6,8 +6,7 @@ from pathlib import Path
 
 import zmq
 
-FRAMES = [b"", b"\xc1", b"\x91" * 4000, os.urandom(1500), b"\xdd\xff\xff\xff\xff"]
-"""Nothing; a byte that msgpack never writes; nested too deep; noise; an array of 4 billion."""
+from supervisor.drill.garbage import FRAMES, NOISE_BYTES
 
 
 def throw_garbage(path: Path) -> None:
@@ -20,6 +19,6 @@ def throw_garbage(path: Path) -> None:
         with zmq.Context() as context, context.socket(pattern) as thrower:
             thrower.setsockopt(zmq.LINGER, 200)
             thrower.connect(f"ipc://{path}")
-            for frame in FRAMES:
+            for frame in (*FRAMES, os.urandom(NOISE_BYTES)):
                 thrower.send(frame)
                 thrower.send_multipart([frame, frame])

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.runtime.meter import SILENCE_DBFS, rms_dbfs
+
 from .deaf import judge
-from .meter import SILENCE_DBFS, rms_dbfs
 
 BEEP_HZ = 1000
 BEEP_S = 0.5

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from actors.runtime.meter import SILENCE_DBFS, rms_dbfs
 from actors.settings.model import Audio
 
 from .desk import Desk
 from .ends import Ends
-from .meter import SILENCE_DBFS, rms_dbfs
 from .pace import Pace
 from .recorder import Recorder
 from .source import Source, open_processing

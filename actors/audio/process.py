@@ -20,6 +20,7 @@ from actors.messages.codec import CorruptMessage, decode, encode
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
+from actors.runtime.meter import SILENCE_DBFS
 from actors.runtime.realtime import run_in_real_time
 
 from .choice import Choice
@@ -28,7 +29,6 @@ from .devices import Direction
 from .ends import Ends
 from .follower import Follower
 from .intake import Intake
-from .meter import SILENCE_DBFS
 from .recorder import Recorder
 from .source import DeviceError, Source, clock
 from .switch import Switch

@@ -8,10 +8,10 @@ from typing import Literal
 from actors.messages import Hush, SessionState, Spoken
 from actors.messages.codec import CorruptMessage, decode
 from actors.runtime.corrupt import CorruptFrames
+from actors.runtime.meter import SILENCE_DBFS, rms_dbfs
 from actors.settings.model import Audio
 
 from .file import load
-from .meter import SILENCE_DBFS, rms_dbfs
 from .mixer import Mixer
 from .near import Near
 from .playback import MAX_S, RATE, Playback

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from actors.runtime.meter import rms_dbfs
+
 Samples = npt.NDArray[np.int16]
 """Mono, at :data:`RATE`."""
 
@@ -61,10 +63,7 @@ SpeechEvent = SpeechStarted | SpeechGoesOn | SpeechEnded
 
 def dbfs(samples: Samples) -> float:
     """RMS in dB of full scale; -120.0 for digital silence."""
-    if not len(samples):
-        return -120.0
-    rms = float(np.sqrt(np.mean(np.square(samples.astype(np.float64)))))
-    return 20.0 * float(np.log10(max(rms / 32768.0, 1e-6)))
+    return rms_dbfs(samples.tobytes())
 
 
 class EnergyVad:

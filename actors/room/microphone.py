@@ -30,13 +30,13 @@ TOO_LATE_S = 2.0
 none any more. The next room process begins in step, with what waits sent ahead."""
 BUFFER_TRIES = 3
 TRY_AGAIN_S = 0.5
+"""Three tries are over before an agent's 3.0 s of waiting are."""
 WAITED_FOR_S = 3.0
 """So long an agent waits for the buffer of a track that it has subscribed to, of which we hear when
 it does or a little before. What comes later is not heard."""
 MISSED_TRIES = 3
 """Buffers that came too late, one after the other; then speech goes on without what was in them. On
 a line like that each costs the agent its 3.0 s."""
-"""Three tries are over before an agent's 3.0 s of waiting are."""
 REFUSED_S = 0.1
 WATCH_S = 0.25
 """Between looks at the server's reports, which come about once a second."""

@@ -6,19 +6,18 @@ hours the agent would answer slower and slower. A pause is where time can be had
 it missing.
 """
 
-import math
 from collections import deque
 
-import numpy as np
+from actors.runtime.meter import rms_dbfs
 
 LATE_S = 0.15
 """Waiting to be sent, from which on we are late: more than scheduling alone brings about."""
 IN_STEP_S = 0.06
 """No longer late: with less in hand the client would run dry between two blocks."""
-QUIET_RMS = 328.0
-"""-40 dBFS: whatever is louder is sent, also if it is as even as a tone or an engine."""
-ABOVE_FLOOR = math.sqrt(2)
-"""3 dB: what stands out of the lowest level by more is not quiet, though it be soft."""
+QUIET_DBFS = -40.0
+"""Whatever is louder is sent, also if it is as even as a tone or an engine."""
+ABOVE_FLOOR_DB = 3.0
+"""What stands out of the lowest level by more is not quiet, though it be soft."""
 FLOOR_S = 5.0
 """The lowest level is that of so much before; somebody who speaks breathes more often."""
 LEARNT_S = 1.0
@@ -45,13 +44,8 @@ class Pauses:
             self._levels.clear()
         if not late:
             return False
-        level = _rms(pcm)
+        level = rms_dbfs(pcm)
         self._levels.append(level)
-        is_quiet = level <= min(QUIET_RMS, ABOVE_FLOOR * min(self._levels))
+        is_quiet = level <= min(QUIET_DBFS, min(self._levels) + ABOVE_FLOOR_DB)
         self._quiet = self._quiet + 1 if is_quiet else 0
         return self._quiet > self._kept and len(self._levels) > self._learnt
-
-
-def _rms(pcm: bytes) -> float:
-    samples = np.frombuffer(pcm, np.int16).astype(np.float32)
-    return math.sqrt(float(np.dot(samples, samples)) / max(1, len(samples)))

@@ -193,7 +193,6 @@ class Lane:
         self._fd = int(socket.getsockopt(zmq.FD))
         self._reads = reads
         self._look_again = False
-        self._reading = False
         if reads:
             self._loop.add_reader(self._fd, self._readable)
             self._schedule()
@@ -214,8 +213,8 @@ class Lane:
                 return Sent.UNREACHABLE
             raise
         finally:
-            # Sending may use up the sign of what has come; who is just reading looks anyway.
-            if self._reads and not self._reading and self._has_more():
+            # Sending may use up the sign of what has come; who is about to look does so anyway.
+            if self._reads and not self._look_again and self._has_more():
                 self._schedule()
         return Sent.OK
 
@@ -243,26 +242,29 @@ class Lane:
             self._loop.call_soon(self._readable)
 
     def _readable(self) -> None:
-        self._look_again = False
-        self._reading = True
+        self._look_again = True  # while it is being read, nobody need ask for it
         drained = False
         try:
-            for _ in range(_BURST):
-                if not self._reads:
-                    return
-                try:
-                    peer, frame = self._receive()
-                except zmq.Again:
-                    drained = True
-                    return
-                try:
-                    self._on_frame(peer, frame)
-                finally:
-                    self._skip_the_rest()
+            drained = self._drain()
         finally:
-            self._reading = False
+            self._look_again = False
             if self._reads and not drained:
                 self._schedule()
+
+    def _drain(self) -> bool:
+        """Hand on what has come; False when there may be more."""
+        for _ in range(_BURST):
+            if not self._reads:
+                return True
+            try:
+                peer, frame = self._receive()
+            except zmq.Again:
+                return True
+            try:
+                self._on_frame(peer, frame)
+            finally:
+                self._skip_the_rest()
+        return False
 
     def _receive(self) -> tuple[bytes, bytes]:
         """Who has sent it, on a router's lane, and the frame. Raises :class:`zmq.Again`."""

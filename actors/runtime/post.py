@@ -45,7 +45,7 @@ class Post:
         self.name = name
         self._on_envelope = on_envelope
         self._loop = asyncio.get_running_loop()
-        self._lane = bus.connect("dealer", ROUTER, self._on_frame, identity=name, on_link=on_link)
+        self._lane = bus.connect("dealer", ROUTER, self.on_frame, identity=name, on_link=on_link)
         # Names live longer than processes: an answer to our former self must not be one to us.
         first = random.SystemRandom().randrange(1, 2**52)
         self._outbox = Outbox(after=first)
@@ -253,7 +253,8 @@ class Post:
 
     # -- receiving -------------------------------------------------------------------------------
 
-    def _on_frame(self, _peer: bytes, frame: bytes) -> None:
+    def on_frame(self, _peer: bytes, frame: bytes) -> None:
+        """From the router."""
         try:
             envelope = decode(frame)
         except CorruptMessage as corrupt:

@@ -47,7 +47,7 @@ async def _scene(host: Host, context: Context) -> None:
     post = Post(bus, _NAME, lambda _envelope: None)
     joining = loop.create_task(post.join(()))
     await asyncio.sleep(0)
-    post._on_frame(b"", encode(Welcome(1), kind="tell", sender=ROUTER, to=_NAME))
+    post.on_frame(b"", encode(Welcome(1), kind="tell", sender=ROUTER, to=_NAME))
     await joining
     lane.send(encode(Ready(1), kind="tell", sender=_NAME, to=_NAME))
     post.close()

@@ -13,7 +13,7 @@ from actors.messages import PROTOCOL_VERSION
 from actors.runtime.bus import Bus
 
 _ENVELOPE = (PROTOCOL_VERSION, "tell", "", "", 0, "join", 0.0)
-_FRAMES = (
+FRAMES = (
     b"",
     b"\xc1",  # never written by msgpack
     b"\x91" * 4000,  # nested too deep
@@ -30,7 +30,7 @@ _FRAMES = (
     ),
 )
 """The last are msgpack as another program may write it, and still no message."""
-_NOISE_BYTES = 1500
+NOISE_BYTES = 1500
 _LINGER_MS = 200
 
 
@@ -47,7 +47,7 @@ async def _throw(path: Path) -> None:
     for pattern in ("dealer", "push"):
         bus = Bus(path.parent)
         lane = bus.connect("dealer" if pattern == "dealer" else "push", path.stem, _ignore)
-        for frame in (*_FRAMES, os.urandom(_NOISE_BYTES)):
+        for frame in (*FRAMES, os.urandom(NOISE_BYTES)):
             lane.send(frame)
         bus.close(linger_ms=_LINGER_MS)
 

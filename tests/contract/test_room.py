@@ -134,7 +134,7 @@ async def _lose(house_of: Stage) -> Terminal:
         terminal = await stage.terminal()
         await terminal.backend.publish_microphone(RATE, preconnect=True)
         if peer := await stage.peer():
-            writer = await peer.open_text("half")  # LiveKit's ends its stream when it is collected
+            writer = await peer.open_text("half")  # held: LiveKit's may else end it
             await writer.write("half")
         await terminal.until(lambda: terminal.of(TextChunk))  # the parrot greets by itself
         await stage.kill()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.room.pauses import FLOOR_S, IN_STEP_S, KEPT_S, LATE_S, LEARNT_S, QUIET_RMS, Pauses
+from actors.room.pauses import FLOOR_S, IN_STEP_S, KEPT_S, LATE_S, LEARNT_S, QUIET_DBFS, Pauses
 
 pytestmark = pytest.mark.unit
 
@@ -57,7 +57,7 @@ def test_it_goes_on_until_it_is_in_step_and_does_not_begin_for_so_little() -> No
 
 
 def test_what_is_loud_is_sent_however_even_it_is() -> None:
-    assert skipped(Pauses(FRAME_S), noise(2 * QUIET_RMS, 10.0)) == 0
+    assert skipped(Pauses(FRAME_S), noise(2 * 32768 * 10 ** (QUIET_DBFS / 20), 10.0)) == 0
 
 
 def test_soft_speech_above_a_softer_background_is_sent() -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.audio.meter import SILENCE_DBFS, rms_dbfs
 from actors.audio.playback import LEAD_MAX_S, LEAD_S, MAX_S, PAUSE_S, Playback
+from actors.runtime.meter import SILENCE_DBFS, rms_dbfs
 
 pytestmark = pytest.mark.unit
 
