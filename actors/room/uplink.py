@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from actors.messages import Captured, Participant, UplinkState
 
 from .roster import AGENT_STATE, listener_of
+from .stalls import Stalls
 
 SAMPLE_BYTES = 2
 CAUGHT_UP_S = 0.1
@@ -27,7 +28,7 @@ GAP_S = 2.0
 an agent gains nothing from minutes of it."""
 ALLOWANCE_S = 0.08
 """Between leaving the SDK's queue and the agent: encoder and network buffers of this process.
-60 ms were lost at a kill when measured, and acknowledgements look only every 20 ms."""
+60 ms were lost at a kill when measured. What a stall has added comes on top."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Uplink:
         self._frozen = False
         self._taken = -1
         self._taken_at = 0.0
+        self._stalls = Stalls()
 
     @property
     def state(self) -> UplinkState:
@@ -211,6 +213,7 @@ class Uplink:
 
     def taken(self, end: int, now: float) -> None:
         """The SDK has taken live samples up to ``end``."""
+        self._stalls.running(now)
         if self._live:
             self._taken, self._taken_at = end, now
 
@@ -218,8 +221,10 @@ class Uplink:
         """Every sample before this position has reached the agent as far as can be known; -1:
         nothing is known. ``queued_s``: seconds taken by the SDK but not yet sent.
         """
+        self._stalls.running(now)
         if self._live and self._unsent < 0 and self._taken >= 0 and not self._frozen:
-            lag_s = queued_s + max(0.0, ALLOWANCE_S - (now - self._taken_at))
+            on_the_way_s = ALLOWANCE_S + self._stalls.worst_s - (now - self._taken_at)
+            lag_s = queued_s + max(0.0, on_the_way_s)
             self._served = max(self._served, self._taken - int(lag_s * self._rate))
         return self._served
 

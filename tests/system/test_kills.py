@@ -4,6 +4,7 @@ A whole terminal with the real server, a real agent worker and a real sound syst
 a signal that tells which part of it was not heard.
 """
 
+import itertools
 import math
 import os
 import random
@@ -18,7 +19,7 @@ import pytest
 
 from actors import BlockingSession
 from actors.settings import Settings
-from supervisor.drill.coded_signal import BLOCK_MS, Heard, generate
+from supervisor.drill.coded_signal import BLOCK_MS, HOP_MS, Heard, Run, generate
 from supervisor.drill.network import Outage
 from tests.children import DEADLINE_S
 from tests.peers.agent_worker import AgentWorker, Job
@@ -69,6 +70,20 @@ class Speech:
         self._stage.worker.wait_until(lambda: not self.job.decode().missing(last), deadline_s=60)
         return self.job.decode()
 
+    def story(self) -> str:
+        """Where what the agent heard is not one block after the other, and what the room's process
+        said of it.
+        """
+        runs = [Run(-1, 0.0, 0.0), *self.job.decode().runs]
+        broken = [
+            f"{after.start_ms:8.0f} ms: block {before.block}, {before.length_ms:.0f} ms of it, "
+            f"then {after.block}, {after.length_ms:.0f} ms of it"
+            for before, after in itertools.pairwise(runs)
+            if after.block != before.block + 1 or after.start_ms > before.end_ms + HOP_MS
+        ]
+        entries = self._terminal.log.read_text(errors="replace").splitlines()
+        return "\n".join([*broken, *(line for line in entries if '"process": "room"' in line)])
+
 
 @contextmanager
 def _speech(stage: Stage, terminal: Terminal, blocks: int) -> Iterator[Speech]:
@@ -76,7 +91,11 @@ def _speech(stage: Stage, terminal: Terminal, blocks: int) -> Iterator[Speech]:
     terminal.wait_for_agent("listening")
     speech = Speech(stage, terminal, blocks, stage.job(terminal))
     speech.start()
-    yield speech
+    try:
+        yield speech
+    except BaseException:
+        print(speech.story())  # what the numbers of an assertion do not tell
+        raise
 
 
 def _is_back(terminal: Terminal, name: str, pid: int) -> None:
@@ -109,6 +128,31 @@ def test_twenty_kills_of_the_room_cost_no_word_and_the_agent_keeps_its_conversat
             speech.job.id
         ]
         assert terminal.status()["actors"]["room"]["restarts"] == kills
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.8])
+def test_a_kill_soon_after_a_stall_costs_no_word(
+    stage: Stage, tmp_path: Path, after_s: float
+) -> None:
+    """What could not be sent meanwhile then came in one go, and waits in the agent's jitter buffer;
+    it throws it away when a dead terminal's track is replaced.
+    """
+    kills, stall_s = 5, 0.4
+    with (
+        stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
+        _speech(stage, terminal, blocks=200) as speech,
+    ):
+        for _ in range(kills):
+            speech.goes_on_for(2.0)
+            pid = terminal.actor_pid("room")
+            os.kill(pid, signal.SIGSTOP)
+            speech.goes_on_for(stall_s)
+            os.kill(pid, signal.SIGCONT)
+            assert speech.goes_on_for(after_s), "killed too slowly"
+            _is_back(terminal, "room", terminal.kill_actor("room"))
+        heard = speech.heard_to_the_end()
+        assert heard.missing(speech.blocks) == (), heard.seams
+        assert heard.repeated_ms / kills < 300 + stall_s * 1000, heard.seams
 
 
 @pytest.mark.parametrize("name", ["router", "session", "history", "kiosk"])

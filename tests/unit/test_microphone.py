@@ -234,7 +234,7 @@ def test_what_is_late_is_in_step_again_after_a_pause_and_the_pause_counts_as_ser
             assert before > 1.0
         assert len(sent) < 2 * 80
         rig.backend.queued_s = 0.0
-        rig.now += 1.0
+        rig.now += 10.0
         await rig.until(lambda: rig.follows[-1].served == rig.position)
 
     run(scenario)

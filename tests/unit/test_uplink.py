@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from actors.messages import Captured, Participant
 from actors.room.roster import AGENT_STATE, ON_BEHALF
+from actors.room.stalls import SETTLED_S
 from actors.room.uplink import (
     ALLOWANCE_S,
     GAP_S,
@@ -106,6 +107,12 @@ class Rig:
 
     def served(self, queued_s: float = 0.0) -> int:
         return self.uplink.served(queued_s, self.now)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass in which the process runs, and looks every 20 ms."""
+        for _ in range(round(seconds * RATE / BLOCK)):
+            self.now += BLOCK / RATE
+            self.served()
 
 
 def _positions(pcm: bytes) -> list[int]:
@@ -389,8 +396,21 @@ def test_live_samples_count_as_served_once_they_left_the_sdk() -> None:
     rig.converse()
     rig.speak(50)
     assert rig.served(queued_s=0.1) == rig.position - (0.1 + ALLOWANCE_S) * RATE
-    rig.now += ALLOWANCE_S
+    rig.wait(ALLOWANCE_S)
     assert rig.served(queued_s=0.0) == rig.position
+
+
+def test_while_nothing_could_be_sent_nothing_was_and_it_is_late_after() -> None:
+    rig = Rig()
+    rig.converse()
+    rig.speak(50)
+    before, told = rig.served(), rig.position
+    rig.now += 0.4  # the process is stopped
+    assert rig.served() <= told - ALLOWANCE_S * RATE + BLOCK
+    rig.speak(20)
+    assert rig.served() <= before + 20 * BLOCK - 0.4 * RATE + BLOCK
+    rig.speak(round(SETTLED_S * RATE / BLOCK))
+    assert rig.served() == rig.position - ALLOWANCE_S * RATE
 
 
 def test_served_never_goes_back() -> None:
@@ -457,7 +477,7 @@ def test_a_resumed_connection_goes_on() -> None:
     rig.do(rig.uplink.connection(up=False, now=rig.now))
     rig.speak(50)
     rig.do(rig.uplink.connection(up=True, now=rig.now))
-    rig.now += 1
+    rig.wait(1.0)
     assert rig.served() == rig.position
     assert rig.heard == list(range(rig.position))
 
