@@ -187,11 +187,24 @@ def decode(pcm: Pcm, rate: int, *, seed: int = 0, looped: bool = False) -> Heard
 
     """
     spans = _settle(_label(pcm, rate, seed))
-    runs = tuple(span for span in spans if span.block >= 0)
+    runs = tuple(_read_well([span for span in spans if span.block >= 0]))
     if looped:
         runs = tuple(_unrolled(runs))
     silences = [span for span in spans if span.block == _NOTHING]
     return Heard(runs, tuple(_find_seams(runs, silences)))
+
+
+def _read_well(runs: Sequence[Run]) -> Iterator[Run]:
+    """All but what a jitter buffer has made up and looks like a block: too short to count as heard,
+    and far from what was heard before and after.
+    """
+    for run, before, after in zip(runs, [None, *runs], [*runs[1:], None], strict=False):
+        if run.length_ms >= _HEARD_MS or any(
+            abs(unrolled(run.block, other.block) - other.block) <= 1
+            for other in (before, after)
+            if other is not None
+        ):
+            yield run
 
 
 def unrolled(block: int, near: int) -> int:

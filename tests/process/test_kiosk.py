@@ -87,7 +87,15 @@ class Terminal:
         state = await self.until(browsers=0)
         (port,) = re.findall(r"^http://127.0.0.1:(\d+)/$", state.address)
         self.port = int(port)
+        await self.list_taken()
         return pid
+
+    async def list_taken(self) -> None:
+        """Until the kiosk has asked for the list, which it does when it meets the session, and has
+        taken it: a page is then shown all anew, in place of what waits to be shown to it.
+        """
+        await asyncio.wait_for(self.session.lists_asked.get(), DEADLINE_S)
+        await self.settle()
 
     async def until(self, *, browsers: int) -> KioskState:
         async with asyncio.timeout(DEADLINE_S):
@@ -307,7 +315,6 @@ def test_what_was_said_before_the_kiosk_came_is_there(runtime_dir: Path) -> None
 def test_a_session_that_restarts_is_asked_for_its_list_until_it_answers(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Terminal(runtime_dir) as terminal, terminal.page() as page:
-            await asyncio.wait_for(terminal.session.lists_asked.get(), DEADLINE_S)
             terminal.children.send("kiosk", ActorDown("session", 1, "signal SIGKILL"))
             await page.sees_down("session")
             await terminal.session.__aexit__(None, None, None)
@@ -525,7 +532,6 @@ def test_a_stopped_kiosk_says_good_bye(runtime_dir: Path) -> None:
 def test_what_has_passed_the_page_by_is_asked_for_anew(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Terminal(runtime_dir) as terminal, terminal.page() as page:
-            await asyncio.wait_for(terminal.session.lists_asked.get(), DEADLINE_S)
             lost = ChatMessage("1", "user_input", "lost in a full queue", 1.0)
             terminal.session.messages["1"] = lost
             terminal.session.post.tell("router", Missed())  # as a sender does whose queue was full
@@ -541,7 +547,6 @@ def test_what_has_passed_the_page_by_is_asked_for_anew(runtime_dir: Path) -> Non
 def test_a_router_that_restarts_costs_nothing(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Terminal(runtime_dir) as terminal, terminal.page() as page:
-            await asyncio.wait_for(terminal.session.lists_asked.get(), DEADLINE_S)
             await terminal.children.kill("router")
             terminal.session.say("1", "said to nobody")
             await terminal.children.start("router", ROUTER)

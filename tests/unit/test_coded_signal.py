@@ -137,6 +137,21 @@ def test_swapped_blocks_are_seen(first, second, seed):
 
 
 @few
+@given(
+    place=places,
+    made_up=st.integers(20, 45),
+    block=st.integers(BLOCKS + 2, MAX_BLOCKS - 1),
+)
+def test_what_a_jitter_buffer_made_up_is_no_block(place, made_up, block):
+    signal = SIGNAL.copy()
+    other = generate(MAX_BLOCKS, RATE)[at(block * BLOCK_MS) :][: at(made_up)]
+    signal[at(place) :][: len(other)] = other
+    heard = decode(signal, RATE)
+    assert set(heard.blocks) <= set(range(BLOCKS))
+    assert heard.in_order
+
+
+@few
 @given(gain_db=st.floats(-30, 6), swing_db=st.floats(0, 10), noise=st.integers(0, 100))
 def test_gain_control_and_noise_do_not_matter(gain_db, swing_db, noise):
     decibels = gain_db + swing_db * np.sin(np.linspace(0, 9, len(SIGNAL)))
