@@ -71,8 +71,8 @@ class Speech:
         return self.job.decode()
 
     def story(self) -> str:
-        """Where what the agent heard is not one block after the other, and what the room's process
-        said of it.
+        """Where what the agent heard is not one block after the other, what its jitter buffer made
+        up, and what the room's process said.
         """
         runs = [Run(-1, 0.0, 0.0), *self.job.decode().runs]
         broken = [
@@ -82,7 +82,8 @@ class Speech:
             if after.block != before.block + 1 or after.start_ms > before.end_ms + HOP_MS
         ]
         entries = self._terminal.log.read_text(errors="replace").splitlines()
-        return "\n".join([*broken, *(line for line in entries if '"process": "room"' in line)])
+        said = [line for line in entries if '"process": "room"' in line]
+        return "\n".join([*broken, *map(str, self.job.of("reception")), *said])
 
 
 @contextmanager

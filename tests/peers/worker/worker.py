@@ -41,6 +41,7 @@ PAUSE_S = 0.8
 """Silence that ends what was said."""
 INTERIM_EVERY_S = 0.5
 AUDIO_EVENT_EVERY_S = 0.5
+RECEPTION_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -297,8 +298,24 @@ def encryption(key: str) -> rtc.E2EEOptions | None:
     return rtc.E2EEOptions(key_provider_options=provider)
 
 
+async def note_reception(track: rtc.Track, diary: Diary) -> None:
+    """What a jitter buffer makes up for want of sound, as long as there is a track."""
+    before = (0, 0)
+    with suppress(Exception):  # of a track that has ended the client has nothing narrower to say
+        while True:
+            await asyncio.sleep(RECEPTION_EVERY_S)
+            for each in await track.get_stats():
+                if each.WhichOneof("stats") == "inbound_rtp":
+                    stats = each.inbound_rtp
+                    now = (stats.received.packets_lost, stats.inbound.concealed_samples)
+                    if now != before:
+                        diary.note("reception", lost=now[0], concealed=now[1])
+                    before = now
+
+
 def write_down(session: Any, room: rtc.Room, diary: Diary) -> None:
     """Note what happens in a session and in its room."""
+    receptions: dict[str, asyncio.Task[None]] = {}
 
     @session.on("conversation_item_added")  # type: ignore[untyped-decorator]
     def _(event: Any) -> None:
@@ -329,10 +346,13 @@ def write_down(session: Any, room: rtc.Room, diary: Diary) -> None:
     @room.on("track_subscribed")  # type: ignore[untyped-decorator]
     def _(track: Any, publication: Any, participant: Any) -> None:
         diary.note("track_subscribed", track=publication.sid, identity=participant.identity)
+        receptions[publication.sid] = asyncio.create_task(note_reception(track, diary))
 
     @room.on("track_unpublished")  # type: ignore[untyped-decorator]
     def _(publication: Any, participant: Any) -> None:
         diary.note("track_unpublished", track=publication.sid, identity=participant.identity)
+        if publication.sid in receptions:
+            receptions.pop(publication.sid).cancel()
 
 
 async def work(name: str, registered_fd: int) -> None:
