@@ -67,7 +67,9 @@ class Mailbox:
             time.sleep(_AGAIN_S)
 
     def _look(self) -> None:
-        shown = {message["id"]: message["text"] for message in self._history()}
+        # An agent that repeats what it was told may be left with just that of a broken answer.
+        written = (message for message in self._history() if message["kind"] == "user_input")
+        shown = {message["id"]: message["text"] for message in written}
         # In the order of the history, in which a late one takes its place among the others.
         before = {id_: text for id_, text in self._seen.items() if id_ not in shown}
         self._seen = {**before, **shown}

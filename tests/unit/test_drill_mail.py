@@ -23,8 +23,11 @@ class Terminal:
         if self.refusals:
             self.refusals -= 1
             raise OrderFailed("not-connected", "no conversation is connected")
-        self.kept.append({"id": id_, "text": text})
+        self.keep(id_, text)
         return id_
+
+    def keep(self, id_: str, text: str, kind: str = "user_input") -> None:
+        self.kept.append({"id": id_, "kind": kind, "text": text})
 
     def history(self) -> list[dict[str, str]]:
         return self.kept[-150:]
@@ -52,6 +55,17 @@ def test_more_than_the_history_shows_at_once_is_seen():
     texts = [f"message {number}" for number in range(320)]
     assert all(mailbox.send(text) for text in texts)
     assert mailbox.kept() == texts
+
+
+def test_what_is_left_of_an_agents_answer_is_no_message_doubled():
+    terminal = Terminal()
+    mailbox = Mailbox(terminal.say, terminal.history)
+    mailbox.send("hello")
+    terminal.keep("SG_1", "You said: ", "agent_transcript")
+    terminal.keep("item_1", "hello", "agent_transcript")
+    assert mailbox.kept() == ["hello"]
+    terminal.keep("another", "hello")
+    assert mailbox.kept() == ["hello", "hello"]
 
 
 def test_a_late_message_takes_its_place():
