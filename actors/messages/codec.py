@@ -22,12 +22,13 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """Largest frame that is read: the 10 MiB of a whole pre-connect buffer, and room to spare."""
 
 
-Read = TypeVar("Read", bound=Header)
+_Read = TypeVar("_Read", bound=Header)
 
 
 class _Frame(Envelope, frozen=True, array_like=True):
     """As it is read: with any message of the catalogue, told by the tag that it begins with."""
 
+    # The union of a list: known when it runs, and to no type checker.
     message: functools.reduce(operator.or_, CATALOGUE)  # type: ignore[valid-type]
 
 
@@ -81,7 +82,7 @@ def decode(frame: bytes) -> Envelope:
     return read
 
 
-def _read(decoder: "msgspec.msgpack.Decoder[Read]", frame: bytes) -> Read:
+def _read(decoder: "msgspec.msgpack.Decoder[_Read]", frame: bytes) -> _Read:
     try:
         if len(frame) > MAX_FRAME_BYTES:
             raise ValueError(f"longer than {MAX_FRAME_BYTES} bytes")

@@ -11,7 +11,8 @@ from collections import deque
 SETTLED_S = 6.0
 """Until a jitter buffer is in step again."""
 MOST_S = 5.0
-"""A jitter buffer holds 4 s (200 packets of 20 ms in WebRTC's) and begins anew beyond it."""
+"""Counted of one stall: a jitter buffer holds 4 s (200 packets of 20 ms in WebRTC's) and begins
+anew beyond it; a second more is on the safe side."""
 BETWEEN_S = 0.02
 """Between two looks in quiet times: a block of sound."""
 
