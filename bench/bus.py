@@ -2,16 +2,18 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .figures import Row, Table, percentile
-from .hops.plan import SIZES
+from .hops.plan import BURST, SIZES
 from .rivals.install import rivals_python
 from .terminal import ROOT, production_environment
 
@@ -24,72 +26,100 @@ SYSTEMS = {
     "xoscar": "xoscar_actors",
     "Thespian": "thespian_actors",
 }
-"""Name and module, in the order of measuring."""
+"""Name and module."""
 _IN_THE_RIVALS_ENVIRONMENT = {"xoscar", "Thespian"}
 HOPS = {1: "one hop", 2: "through the router"}
 TO_FLOOR_AIM = {1: 1.2, 2: 1.3}
 _PATIENCE_S = 90.0
 
 Say = Callable[[str], None]
-Heard = dict[tuple[int, str], list[dict[str, Any]]]
+Told = dict[str, dict[str, Any]]
+"""Of a system: by size, see :meth:`bench.hops.plan.Listener.told`."""
+Heard = dict[tuple[int, str], list[Told]]
 """What each system told in each round, by hops and name."""
 
 
 def measure(say: Say, rounds: int = ROUNDS) -> list[Table]:
-    """One system after the other, round by round."""
+    """All systems run at once and send in turn; then each sends as fast as it can, alone."""
     heard: Heard = {}
     for round_ in range(rounds):
         for hops in HOPS:
             say(f"{HOPS[hops]}, round {round_ + 1} of {rounds}")
+            # Who comes before one leaves it colder or warmer caches: in each round another.
+            order = random.Random(round_).sample(list(SYSTEMS), len(SYSTEMS))
+            told = _run(hops, {name: f"{turn}/{len(order)}" for turn, name in enumerate(order)})
             for name in SYSTEMS:
-                heard.setdefault((hops, name), []).append(_one(name, hops))
+                burst = _run(hops, {name: BURST})[name]
+                heard.setdefault((hops, name), []).append(_both(name, told[name], burst))
     return [_table(heard, hops, size) for hops in HOPS for size in SIZES]
 
 
-def _one(name: str, hops: int) -> dict[str, Any]:
-    own = name in _IN_THE_RIVALS_ENVIRONMENT
-    python = str(rivals_python()) if own else sys.executable
-    with tempfile.TemporaryDirectory(prefix="callpoint-bench-") as folder:
-        process = subprocess.Popen(
-            [python, "-m", f"bench.hops.{SYSTEMS[name]}", str(hops), folder],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=Path(ROOT),
-            env=production_environment(),
-            start_new_session=True,  # so that none of what it starts outlives it
-        )
-        assert process.stdout
-        killer = _Deadline(process.pid)
-        try:
-            line = process.stdout.readline()
-        finally:
-            killer.over()
-            process.wait()
-            process.stdout.close()
-    if not line:
-        raise RuntimeError(f"{name}, {hops} hops: told nothing within {_PATIENCE_S:g} s")
-    found: dict[str, Any] = json.loads(line)
+def _both(name: str, in_turn: Told, burst: Told) -> Told:
+    both = {}
+    for size, told in in_turn.items():
+        if burst[size]["lost"]:
+            raise RuntimeError(f"{name}, {size} B: {burst[size]['lost']} lost, so no rate")
+        both[size] = told | {"per_s": burst[size]["per_s"]}
+    return both
+
+
+def _run(hops: int, parts: dict[str, str]) -> dict[str, Told]:
+    """What each of the named systems told of its part."""
+    with tempfile.TemporaryDirectory(prefix="callpoint-bench-") as folder, _Patience() as patience:
+        running = {name: _start(name, hops, folder, part) for name, part in parts.items()}
+        patience.leaders.extend(running.values())
+        lines = {name: _line(process) for name, process in running.items()}
+    found: dict[str, Told] = {}
+    for name, line in lines.items():
+        if not line:
+            raise RuntimeError(f"{name}, {HOPS[hops]}: told nothing within {_PATIENCE_S:g} s")
+        found[name] = json.loads(line)
     return found
 
 
-class _Deadline:
-    """Ends a whole session of processes: when it is over, or when time is up."""
+def _start(name: str, hops: int, folder: str, part: str) -> "subprocess.Popen[bytes]":
+    own = name in _IN_THE_RIVALS_ENVIRONMENT
+    python = str(rivals_python()) if own else sys.executable
+    return subprocess.Popen(
+        [python, "-m", f"bench.hops.{SYSTEMS[name]}", str(hops), folder, part],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(ROOT),
+        env=production_environment(),
+        start_new_session=True,  # so that none of what it starts outlives it
+    )
 
-    def __init__(self, session: int) -> None:
-        self._session = session
+
+def _line(process: "subprocess.Popen[bytes]") -> bytes:
+    assert process.stdout
+    with process.stdout as stdout:
+        return stdout.readline()
+
+
+class _Patience:
+    """Ends processes and all of their sessions: when it is left, or when it is at its end."""
+
+    def __init__(self) -> None:
+        self.leaders: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
         signal.signal(signal.SIGALRM, lambda *_: self._kill())
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+        return self
 
-    def over(self) -> None:
-        """Now."""
+    def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._kill()
+        for leader in self.leaders:
+            leader.wait()
 
     def _kill(self) -> None:
+        sessions = {leader.pid for leader in self.leaders}
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _session_of(int(entry.name)) == self._session:
-                os.kill(int(entry.name), signal.SIGKILL)
+            if entry.name.isdigit() and _session_of(int(entry.name)) in sessions:
+                with suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _session_of(pid: int) -> int:
@@ -101,18 +131,22 @@ def _session_of(pid: int) -> int:
 
 def _table(heard: Heard, hops: int, size: int) -> Table:
     rows: list[Row] = []
-    for what, unit, share in (("p50", "us", 0.5), ("p99", "us", 0.99), ("p99.9", "us", 0.999)):
-        of = {
-            name: tuple(percentile(told[str(size)]["us"], share) for told in heard[hops, name])
-            for name in SYSTEMS
-        }
-        rows += _beside_floor(of, what, unit, TO_FLOOR_AIM[hops] if what == "p50" else None)
+    for how, told in (("to and fro", "bounced_us"), ("asleep", "paced_us")):
+        for what, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+            of = {
+                name: tuple(percentile(one[str(size)][told], share) for one in heard[hops, name])
+                for name in SYSTEMS
+            }
+            aim = TO_FLOOR_AIM[hops] if what == "p50" else None
+            rows += _beside_floor(of, f"{how}, {what}", "us", aim)
     rates = {
-        name: tuple(told[str(size)]["per_s"] / 1000 for told in heard[hops, name])
-        for name in SYSTEMS
+        name: tuple(one[str(size)]["per_s"] / 1000 for one in heard[hops, name]) for name in SYSTEMS
     }
     rows += _beside_floor(rates, "throughput", "thousand/s", None)
-    note = "Each message wakes a sleeping receiver, 250 a second; throughput: as fast as they go."
+    note = (
+        "To and fro: the next is sent when the last has been answered; one way. Asleep: 250 a "
+        "second, each of which wakes all it passes through. Throughput: as fast as they go, alone."
+    )
     return Table(f"Bus, {HOPS[hops]}, {size:,} B", tuple(rows), note)
 
 

@@ -35,6 +35,8 @@ class _Frame(Envelope, frozen=True, array_like=True):
 _ENCODER = msgspec.msgpack.Encoder()
 _FRAMES = msgspec.msgpack.Decoder(_Frame)
 _HEADERS = msgspec.msgpack.Decoder(Header)
+_TAGS = {kind: kind.tag() for kind in CATALOGUE}
+"""Looked up for each frame: to ask the class makes an object of all its settings."""
 
 
 class CorruptMessage(ValueError):
@@ -58,8 +60,11 @@ def encode(
     id: int = 0,  # noqa: A002  # the field's name on the wire
     deadline: float = 0.0,
 ) -> bytes:
-    """One frame: the envelope and the message in it. Fields as in :class:`Header`."""
-    topic = message.__struct_config__.tag  # as tag() has it, without a call
+    """One frame: the envelope and the message in it. Fields as in :class:`Header`.
+
+    Raises KeyError when the message is of no type of the catalogue.
+    """
+    topic = _TAGS[type(message)]
     return _ENCODER.encode((PROTOCOL_VERSION, kind, to, sender, id, topic, deadline, message))
 
 
@@ -77,7 +82,7 @@ def decode(frame: bytes) -> Envelope:
     Raises :class:`CorruptMessage`.
     """
     read = _read(_FRAMES, frame)
-    if read.message.__struct_config__.tag != read.topic:
+    if _TAGS[type(read.message)] != read.topic:
         raise CorruptMessage(frame, ValueError("another message than its topic"))
     return read
 

@@ -17,6 +17,7 @@ from .bus import Context, new_context
 from .heart import Heart
 from .host import Host
 from .logs import configure
+from .loop import Loop
 from .spec import ChildSpec
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def prepare(supervisor_pid: int) -> Prepared:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: ours is Stop
     _die_with(supervisor_pid)
-    return Prepared(asyncio.new_event_loop(), new_context())
+    return Prepared(Loop(), new_context())
 
 
 def run_child(

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from actors.messages import Done, Envelope, Spoken
 from actors.messages.codec import decode, encode
 from actors.runtime.bus import Bus
 from actors.runtime.entry import run_child
 from actors.runtime.errors import OrderFailed, Overloaded
+from actors.runtime.loop import Loop
 from actors.runtime.post import Post
 from actors.runtime.spec import ChildSpec
 from actors.settings import Settings
@@ -19,25 +22,39 @@ _FULL_S = 0.0005
 _QUEUE = 10_000
 
 
-async def _receive(hops: str, folder: Path) -> None:
+def _spoken(content: bytes) -> bytes:
+    """A frame of a lane."""
+    return encode(Spoken(0, 48_000, content), kind="tell", sender="room", to="audio")
+
+
+def _content(message: object) -> bytes:
+    assert isinstance(message, Spoken)
+    return message.pcm
+
+
+async def _receive(given: roles.Arguments) -> None:
     listener = plan.Listener()
     done = asyncio.Event()
 
-    def hear(message: object) -> None:
-        assert isinstance(message, Spoken)
-        listener.hear(message.pcm)
-        if listener.done:
+    def on_frame(_peer: bytes, frame: bytes) -> None:
+        content = _content(decode(frame).message)
+        if listener.hear(content):
+            back.send(_spoken(content))
+        elif listener.done:
             done.set()
 
     def on_envelope(envelope: Envelope) -> None:
         if envelope.kind == "ask":
             post.reply(envelope, Done())
-        else:
-            hear(envelope.message)
+        elif listener.hear(_content(envelope.message)):
+            post.tell(envelope.sender, envelope.message)
+        elif listener.done:
+            done.set()
 
-    bus = Bus(folder)
-    if hops == "1":
-        bus.bind("pull", "lane", lambda _peer, frame: hear(decode(frame).message), queue=_QUEUE)
+    bus = Bus(Path(given.folder))
+    if given.hops == "1":
+        back = bus.connect("push", "back", _ignore, queue=_QUEUE)
+        bus.bind("pull", "there", on_frame, queue=_QUEUE)
     else:
         post = Post(bus, "receiver", on_envelope)
         await post.join((), timeout_s=plan.LINGER_S)
@@ -45,16 +62,27 @@ async def _receive(hops: str, folder: Path) -> None:
     print(listener.told(), flush=True)
 
 
-async def _send(hops: str, folder: Path) -> None:
-    bus = Bus(folder)
-    if hops == "1":
-        lane = bus.connect("push", "lane", lambda *_: None, queue=_QUEUE)
+async def _send(given: roles.Arguments) -> None:
+    bus = Bus(Path(given.folder))
+    answered = asyncio.Event()
+    if given.hops == "1":
+
+        def on_frame(_peer: bytes, frame: bytes) -> None:
+            assert _content(decode(frame).message)
+            answered.set()
+
+        bus.bind("pull", "back", on_frame, queue=_QUEUE)
+        lane = bus.connect("push", "there", _ignore, queue=_QUEUE)
 
         def send(content: bytes) -> bool:
-            frame = encode(Spoken(0, 48_000, content), kind="tell", sender="room", to="audio")
-            return bool(lane.send(frame))
+            return bool(lane.send(_spoken(content)))
     else:
-        post = Post(bus, "sender", lambda _envelope: None)
+
+        def on_envelope(envelope: Envelope) -> None:
+            assert _content(envelope.message)
+            answered.set()
+
+        post = Post(bus, "sender", on_envelope)
         await post.join((), timeout_s=plan.LINGER_S)
         while True:
             try:
@@ -70,12 +98,19 @@ async def _send(hops: str, folder: Path) -> None:
                 return False
             return True
 
-    for phase, index, pause in plan.paced():
+    for phase, index, pause in plan.messages(given.part, given.folder):
         if pause:
             await asyncio.sleep(pause)
+        answered.clear()
         while not send(plan.payload(phase, index)):
             await asyncio.sleep(_FULL_S)
+        if phase == plan.BOUNCING:
+            await answered.wait()
     await asyncio.sleep(plan.LINGER_S)
+
+
+def _ignore(_peer: bytes, _frame: bytes) -> None:
+    """Of a lane that only sends."""
 
 
 def _route(folder: Path) -> None:
@@ -84,19 +119,25 @@ def _route(folder: Path) -> None:
     run_child(ChildSpec("router", target, 1, folder, plain, {}, os.getppid()))
 
 
+def _run(role: Coroutine[Any, Any, None]) -> None:
+    """In the loop of an actor."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(role)
+
+
 def main() -> None:
     """Entry."""
-    hops, folder, role = roles.arguments()
-    match role:
+    given = roles.arguments()
+    match given.role:
         case "receive":
-            asyncio.run(_receive(hops, Path(folder)))
+            _run(_receive(given))
         case "send":
-            asyncio.run(_send(hops, Path(folder)))
+            _run(_send(given))
         case "route":
-            _route(Path(folder))
+            _route(Path(given.folder))
         case _:
-            needed = ("receive", "send") if hops == "1" else ("route", "receive", "send")
-            roles.run("bench.hops.ours", hops, folder, needed)
+            needed = ("receive", "send") if given.hops == "1" else ("route", "receive", "send")
+            roles.run("bench.hops.ours", given, needed)
 
 
 if __name__ == "__main__":

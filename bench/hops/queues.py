@@ -7,10 +7,12 @@ from multiprocessing.queues import Queue
 from . import plan, roles
 
 
-def _receive(inbox: "Queue[bytes]") -> None:
+def _receive(inbox: "Queue[bytes]", back: "Queue[bytes]") -> None:
     listener = plan.Listener()
     while not listener.done:
-        listener.hear(inbox.get())
+        content = inbox.get()
+        if listener.hear(content):
+            back.put(content)
     print(listener.told(), flush=True)
 
 
@@ -21,18 +23,23 @@ def _pass_on(inbox: "Queue[bytes]", out: "Queue[bytes]") -> None:
 
 def main() -> None:
     """Entry."""
-    hops, _, _ = roles.arguments()
+    given = roles.arguments()
     context = multiprocessing.get_context("spawn")
-    first: Queue[bytes] = context.Queue()
-    last: Queue[bytes] = first if hops == "1" else context.Queue()
-    receiver = context.Process(target=_receive, args=(last,))
+    there: Queue[bytes] = context.Queue()
+    back: Queue[bytes] = context.Queue()
+    far_there, far_back = there, back
+    if given.hops == "2":
+        far_there, far_back = context.Queue(), context.Queue()
+        context.Process(target=_pass_on, args=(there, far_there), daemon=True).start()
+        context.Process(target=_pass_on, args=(far_back, back), daemon=True).start()
+    receiver = context.Process(target=_receive, args=(far_there, far_back))
     receiver.start()
-    if hops == "2":
-        context.Process(target=_pass_on, args=(first, last), daemon=True).start()
-    for phase, index, pause in plan.paced():
+    for phase, index, pause in plan.messages(given.part, given.folder):
         if pause:
             time.sleep(pause)
-        first.put(plan.payload(phase, index))
+        there.put(plan.payload(phase, index))
+        if phase == plan.BOUNCING:
+            back.get()
     receiver.join()
 
 

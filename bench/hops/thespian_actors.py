@@ -21,7 +21,8 @@ class Receiver(Actor):  # type: ignore[misc]
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802
         """Thespian's hook."""
         if isinstance(message, bytes):
-            self._listener.hear(message)
+            if self._listener.hear(message):
+                self.send(sender, message)
         elif message == "tell":
             self._asker = sender
         if self._asker is not None and self._listener.done:
@@ -30,17 +31,20 @@ class Receiver(Actor):  # type: ignore[misc]
 
 
 class Relay(Actor):  # type: ignore[misc]
-    """Passes them on."""
+    """Passes them on, and the answers back."""
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802
         """Thespian's hook."""
         if isinstance(message, tuple):
             self._to = message[1]
-        elif isinstance(message, bytes):
+        elif sender == self._to:
+            self.send(self._from, message)
+        else:
+            self._from = sender
             self.send(self._to, message)
 
 
-def _main(hops: str) -> None:
+def _main(given: roles.Arguments) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -48,13 +52,14 @@ def _main(hops: str) -> None:
     try:
         receiver = system.createActor(Receiver)
         first = receiver
-        if hops == "2":
+        if given.hops == "2":
             first = system.createActor(Relay)
             system.tell(first, ("to", receiver))
-        for phase, index, pause in plan.paced():
+        for phase, index, pause in plan.messages(given.part, given.folder):
             if pause:
                 time.sleep(pause)
-            system.tell(first, plan.payload(phase, index))
+            send = system.ask if phase == plan.BOUNCING else system.tell
+            send(first, plan.payload(phase, index))
         print(system.ask(receiver, "tell", timedelta(seconds=plan.LINGER_S)), flush=True)
     finally:
         system.shutdown()
@@ -63,5 +68,5 @@ def _main(hops: str) -> None:
 if __name__ == "__main__":
     from bench.hops import thespian_actors  # its processes know no actors of a __main__
 
-    thespian_actors._main(roles.arguments()[0])
+    thespian_actors._main(roles.arguments())
     sys.stdout.flush()

@@ -1,5 +1,9 @@
 """What the bench makes of its figures, and that it can still be started."""
 
+import itertools
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -46,14 +50,37 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert [percentile(values, share) for share in (0.5, 0.99, 0.999)] == [500.0, 990.0, 999.0]
 
 
-def test_a_listener_takes_the_paced_apart_from_the_burst() -> None:
-    listener = plan.Listener()
-    for phase, index, _ in plan.paced():
-        assert not listener.done
-        listener.hear(plan.payload(phase, index))
-    assert listener.done
-    assert '"lost": 0' in listener.told()
-    assert '"lost": 1' not in listener.told()
+def test_a_listener_rates_a_burst_and_tells_what_is_missing_of_it() -> None:
+    whole, holed = plan.Listener(), plan.Listener()
+    for number, (phase, index, _) in enumerate(plan.messages(plan.BURST, "")):
+        assert not whole.done
+        whole.hear(plan.payload(phase, index))
+        if number != 7:
+            holed.hear(plan.payload(phase, index))
+    assert whole.done
+    lost = [[told["lost"] for told in json.loads(x.told()).values()] for x in (whole, holed)]
+    assert lost == [[0, 0, 0], [1, 0, 0]]
+
+
+def test_systems_send_in_turn_and_never_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a clock that goes on by what each waits, and by 0.3 ms a message to and fro."""
+    now = 0.0
+    sent: list[tuple[float, int, int]] = []
+    monkeypatch.setattr(plan.time, "monotonic", lambda: now)
+    for turn in range(3):
+        (tmp_path / f"here-{turn}").touch()
+    for turn in range(3):
+        now = 1000.0
+        for phase, _, wait in plan.messages(f"{turn}/3", str(tmp_path)):
+            now += wait
+            sent.append((now, turn, phase))
+            now += 0.0003
+    order = [turn for _, turn, phase in sorted(sent) if phase in (plan.PACING, plan.BOUNCING)]
+    turns = [turn for turn, _ in itertools.groupby(order)]
+    assert len(turns) == 3 * plan.TURNS * len(plan.SIZES)
+    assert set(itertools.pairwise(turns)) == {(0, 1), (1, 2), (2, 0)}
 
 
 def test_a_config_is_written_as_toml() -> None:
