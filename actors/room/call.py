@@ -1,8 +1,10 @@
 """One joined conversation: its backend, its microphone, its texts, and how it stands."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -43,6 +45,10 @@ log = logging.getLogger(__name__)
 
 LOST = "the connection to the room was lost"
 TRANSCRIBED_TRACK = "lk.transcribed_track_id"
+
+MET_S = 1.0
+"""Within 0.3 s of the connection an agent has subscribed to our microphone; one that wants no sound
+is not waited for much longer."""
 
 E = TypeVar("E", TextChunk, TextEnded)
 
@@ -92,6 +98,9 @@ class Call:
         self._microphone_sid = ""
         self._own_sids: set[str] = set()
         self._joined = False
+        self._met = asyncio.Event()
+        self._met_by = 0.0
+        """Seconds of the loop."""
 
     def is_for(self, order: JoinRoom) -> bool:
         """Whether it is the very one that is ordered: of this conversation, in this room."""
@@ -108,6 +117,17 @@ class Call:
             self.microphone.published(sid)
         self._joined = True
         self._outlet.call_changed()
+
+    async def met(self) -> None:
+        """Wait until the agent knows us, if we are new in the room: livekit-agents ignores the text
+        of a participant whom it was not told of (1.8.9, RoomIO: "participant not found"), and data
+        may overtake that news. That it has subscribed to our microphone shows that it has it.
+        """
+        left_s = self._met_by - asyncio.get_running_loop().time()
+        if left_s > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._met.wait()
 
     async def perform_rpc(self, call: PerformRpc) -> RpcResult:
         """Call a method of the agent. Raises ``RoomError``."""
@@ -130,6 +150,7 @@ class Call:
     def close(self, error: str) -> None:
         """No more news from this call; texts that are still open end with ``error``."""
         self.is_over = True
+        self._met.set()
         if self.microphone is not None:
             self.microphone.close()
         self._speaker.voice("")
@@ -193,7 +214,14 @@ class Call:
         if stream is not None:
             self._outlet.text(stream)
 
+    def _is_new(self) -> None:
+        """To all who are in the room."""
+        self._met.clear()
+        self._met_by = asyncio.get_running_loop().time() + MET_S
+
     def _on_connection(self, event: ConnectionChanged) -> None:
+        if (self._connection, event.state) == ("connecting", "connected"):
+            self._is_new()
         self._connection = event.state
         if event.state in ("connected", "reconnecting") and self.microphone is not None:
             self.microphone.connection(up=event.state == "connected")
@@ -218,9 +246,12 @@ class Call:
             self.microphone.participants(participants)
 
     def _on_microphone(self, event: MicrophoneSubscribed | MicrophoneRepublished) -> None:
+        if isinstance(event, MicrophoneSubscribed):
+            self._met.set()
         if self.microphone is None:
             return
         if isinstance(event, MicrophoneRepublished):
+            self._is_new()
             self._microphone_sid = event.sid
             self._own_sids.add(event.sid)
             self.microphone.republished(event.sid)

@@ -236,6 +236,7 @@ class RoomActor(Actor):
     async def _send_text(self, order: SendText) -> Message | None:
         async with self._texts_in_order:
             call = self._joined("there is no room to send to")
+            await call.met()
             with _told():
                 await call.backend.send_text(
                     order.text,

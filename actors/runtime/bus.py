@@ -195,10 +195,11 @@ class Lane:
         self._monitor = monitor
         self._on_frame = on_frame
         self._loop = asyncio.get_running_loop()
+        self._fd = int(socket.getsockopt(zmq.FD))
         self._reads = reads
         self._look_again = False
         if reads:
-            self._unwatch = watch(self._loop, int(socket.getsockopt(zmq.FD)), self._readable)
+            self._unwatch = watch(self._loop, self._fd, self._readable)
             self._schedule()
 
     def send(self, frame: bytes, *, to: str = "") -> Sent:

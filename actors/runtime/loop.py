@@ -35,7 +35,7 @@ class Loop(asyncio.SelectorEventLoop):
         """No more; it need not be watched."""
         self._waiting.unwatch(fd)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self.call_exception_handler({"message": "a watched descriptor", "exception": error})
 
 
@@ -55,7 +55,7 @@ def watch(loop: asyncio.AbstractEventLoop, fd: int, readable: OnReadable) -> Cal
 class _Selector(selectors.EpollSelector):
     """Waits for what is watched and, as for one more descriptor, for all that asyncio waits for."""
 
-    def __init__(self, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
         super().__init__()
         self._failed = failed
         self._watched: dict[int, OnReadable] = {}
@@ -84,7 +84,9 @@ class _Selector(selectors.EpollSelector):
                 continue
             try:
                 readable()
-            except Exception as error:  # as asyncio does with a callback
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # as asyncio does with a callback
                 self._failed(error)
         return rest
 

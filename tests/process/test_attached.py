@@ -10,6 +10,7 @@ import pytest
 from actors.messages import ActorDown, ActorUp, Custom, Message, Missed
 from actors.runtime.client import Client
 from actors.runtime.errors import Unreachable
+from actors.runtime.loop import watch
 from tests.children import DEADLINE_S, Children
 
 pytestmark = pytest.mark.process
@@ -93,8 +94,9 @@ def test_who_does_not_read_is_told_that_it_has_missed_something(runtime_dir: Pat
             program = Program(runtime_dir)
             payload = "x" * 1000
             async with program.client as client, Client(runtime_dir) as other:
-                asyncio.get_running_loop().remove_reader(client.post._lane._fd)
-                client.post._lane._reads = False  # a program that is stopped
+                lane = client.post._lane
+                lane._unwatch()
+                lane._reads = False  # a program that is stopped
                 sent = 0
                 while sent < 30_000:
                     if other.post.publish(Custom("fact", {"number": sent, "text": payload})):
@@ -104,11 +106,9 @@ def test_who_does_not_read_is_told_that_it_has_missed_something(runtime_dir: Pat
                 # What is asked after the facts is answered after they were forwarded.
                 with pytest.raises(Exception, match="takes no orders"):
                     await other.ask("router", Custom("", {}), DEADLINE_S)
-                client.post._lane._reads = True
-                client.post._lane._schedule()
-                asyncio.get_running_loop().add_reader(
-                    client.post._lane._fd, client.post._lane._readable
-                )
+                lane._reads = True
+                lane._schedule()
+                lane._unwatch = watch(asyncio.get_running_loop(), lane._fd, lane._readable)
                 await asyncio.wait_for(program.missed.wait(), DEADLINE_S)
                 assert len(program.facts) < sent
                 assert program.facts == sorted(program.facts)

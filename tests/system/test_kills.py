@@ -307,6 +307,27 @@ def test_what_the_agent_says_while_the_room_is_dead_is_asked_of_it(
         assert _letters("".join(each["text"] for each in answered)) == _letters(job.said[0])
 
 
+def test_a_text_written_while_the_room_is_dead_reaches_the_agent(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """LiveKit's agents ignore what is written by somebody whom they do not know yet, and each room
+    process is somebody new.
+    """
+    texts = [f"are you there, number {number}" for number in range(6)]
+    answers: list[str] = []
+    with stage.terminal(tmp_path) as terminal:
+        terminal.callpoint("start")
+        terminal.wait_for_agent("listening")
+        job = stage.job(terminal)
+        for text in texts:
+            terminal.kill_actor("room")
+            terminal.say(text)
+            answers.append(_letters(f"You said: {text}"))
+            stage.worker.wait_until(lambda: len(job.said) == len(answers), deadline_s=DEADLINE_S)
+            terminal.wait_for_agent("listening")
+        assert [_letters(said) for said in job.said] == answers
+
+
 def _until(session: BlockingSession, condition: Callable[[str], bool]) -> None:
     """Wait until what the agent has said, as the session has it, is such."""
     for _ in session.changes():

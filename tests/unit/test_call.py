@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 
 from actors.messages import JoinRoom, TextStream
-from actors.room.backend import MicrophoneRepublished, OnEvent, TextChunk, TextEnded
-from actors.room.call import TRANSCRIBED_TRACK, Call
+from actors.room.backend import (
+    ConnectionChanged,
+    MicrophoneRepublished,
+    MicrophoneSubscribed,
+    OnEvent,
+    TextChunk,
+    TextEnded,
+)
+from actors.room.call import MET_S, TRANSCRIBED_TRACK, Call
 from actors.room.microphone import Microphone
 from actors.room.speaker import SpeakerLane
+from tests import virtual_loop
 
 pytestmark = pytest.mark.unit
 
@@ -43,6 +51,15 @@ class Quiet(Microphone):
         pass
 
     def republished(self, sid: str) -> None:
+        pass
+
+    def subscribed(self, sid: str) -> None:
+        pass
+
+    def connection(self, *, up: bool) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -93,3 +110,47 @@ def test_a_room_is_joined_encrypted_or_not_as_ordered(encrypted: bool) -> None:
         assert backend.encrypts == [encrypted]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("event", "waited_s"),
+    [(MicrophoneSubscribed("TR_1"), 0.2), (None, MET_S), ("left", 0.2)],
+    ids=["subscribed", "takes no sound", "left"],
+)
+def test_who_has_just_come_waits_with_a_text_until_the_agent_knows_of_it(
+    event: MicrophoneSubscribed | str | None, waited_s: float
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        call, backend, _ = await _joined()
+        backend.on_event(ConnectionChanged("connected"))
+        began = loop.time()
+        if isinstance(event, MicrophoneSubscribed):
+            loop.call_later(0.2, backend.on_event, event)
+        elif event:
+            loop.call_later(0.2, call.close, "the room was left")
+        await call.met()
+        assert loop.time() - began == pytest.approx(waited_s)
+        await call.met()
+        assert loop.time() - began == pytest.approx(waited_s), "once"
+
+    virtual_loop.run(scenario())
+
+
+def test_a_short_break_makes_nobody_new_but_a_reconnect_does() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        call, backend, _ = await _joined()
+        backend.on_event(ConnectionChanged("connected"))
+        backend.on_event(MicrophoneSubscribed("TR_1"))
+        for state in ("reconnecting", "connected"):
+            backend.on_event(ConnectionChanged(state))
+        began = loop.time()
+        await call.met()
+        assert loop.time() == began
+        backend.on_event(MicrophoneRepublished("TR_2"))
+        loop.call_later(0.3, backend.on_event, MicrophoneSubscribed("TR_2"))
+        await call.met()
+        assert loop.time() - began == pytest.approx(0.3)
+
+    virtual_loop.run(scenario())
