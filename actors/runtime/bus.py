@@ -212,13 +212,10 @@ class Lane:
         except zmq.Again:
             return Sent.OVERLOADED
         finally:
-            self._after_send()
+            # Sending may use up the sign of what has come; who is about to look does so anyway.
+            if self._reads and not self._look_again and self._has_more():
+                self._schedule()
         return Sent.OK
-
-    def _after_send(self) -> None:
-        # Sending may use up the sign of what has come; who is about to look does so anyway.
-        if not self._look_again and self._has_more():
-            self._schedule()
 
     def _has_more(self) -> bool:
         return self._reads and bool(int(self._socket.getsockopt(_EVENTS)) & _POLLIN)
@@ -245,17 +242,20 @@ class Lane:
 
     def _readable(self) -> None:
         """Hand on what has come."""
+        if not self._reads:
+            return
         self._look_again = True  # while it is being read, nobody need ask for it
         drained = False
         try:
-            for number in range(_BURST):
-                if not self._reads:
-                    break
+            self._take()
+            # Mostly there is one, and to ask costs less than to be refused.
+            if not self._has_more():
+                drained = True
+                return
+            for _ in range(_BURST):
                 self._take()
-                # Mostly there is one, and to ask costs less than to be refused.
-                if number == 0 and not self._has_more():
-                    drained = True
-                    break
+                if self._socket.closed:
+                    return
         except zmq.Again:
             drained = True
         finally:
@@ -283,7 +283,9 @@ class AddressedLane(Lane):
                 return Sent.UNREACHABLE
             raise
         finally:
-            self._after_send()
+            # Sending may use up the sign of what has come; who is about to look does so anyway.
+            if self._reads and not self._look_again and self._has_more():
+                self._schedule()
         return Sent.OK
 
     def _take(self) -> None:
