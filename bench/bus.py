@@ -114,6 +114,7 @@ class _Patience:
         self._kill()
         for leader in self.leaders:
             leader.wait()
+        self._kill()  # what was just being forked
 
     def _kill(self) -> None:
         sessions = {leader.pid for leader in self.leaders}
