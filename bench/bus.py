@@ -1,16 +1,17 @@
 """The bus: one hop and through the router, beside raw pyzmq, mp.Queue, xoscar, Thespian."""
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from actors.runtime import kin
 
 from .figures import Row, Table, percentile
 from .hops.plan import BURST, SIZES
@@ -32,6 +33,7 @@ HOPS = {1: "one hop", 2: "through the router"}
 TO_FLOOR_AIM = {1: 1.2, 2: 1.3}
 """Of the p50 of a message that wakes sleepers, as all of a terminal's do."""
 _PATIENCE_S = 90.0
+_DEATHS_S = 10.0
 
 Say = Callable[[str], None]
 Told = dict[str, dict[str, Any]]
@@ -66,10 +68,11 @@ def _both(name: str, in_turn: Told, burst: Told) -> Told:
 
 def _run(hops: int, parts: dict[str, str]) -> dict[str, Told]:
     """What each of the named systems told of its part."""
-    with tempfile.TemporaryDirectory(prefix="callpoint-bench-") as folder, _Patience() as patience:
+    with tempfile.TemporaryDirectory(prefix="callpoint-bench-") as folder, _patience(folder):
         running = {name: _start(name, hops, folder, part) for name, part in parts.items()}
-        patience.leaders.extend(running.values())
         lines = {name: _line(process) for name, process in running.items()}
+    for process in running.values():
+        process.wait()
     found: dict[str, Told] = {}
     for name, line in lines.items():
         if not line:
@@ -87,8 +90,7 @@ def _start(name: str, hops: int, folder: str, part: str) -> "subprocess.Popen[by
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=Path(ROOT),
-        env=production_environment(),
-        start_new_session=True,  # so that none of what it starts outlives it
+        env={**production_environment(), kin.MARK: folder, "SPT_NOENV": "1"},  # see entry.py
     )
 
 
@@ -98,37 +100,22 @@ def _line(process: "subprocess.Popen[bytes]") -> bytes:
         return stdout.readline()
 
 
-class _Patience:
-    """Ends processes and all of their sessions: when it is left, or when it is at its end."""
+@contextmanager
+def _patience(mark: str) -> Iterator[None]:
+    """Ends all processes of that mark, whatever session they are in: when it is left, or when it is
+    at its end.
+    """
 
-    def __init__(self) -> None:
-        self.leaders: list[subprocess.Popen[bytes]] = []
+    def end() -> None:
+        kin.end_all(lambda: kin.marked(mark), _DEATHS_S)
 
-    def __enter__(self) -> Self:
-        signal.signal(signal.SIGALRM, lambda *_: self._kill())
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        self._kill()
-        for leader in self.leaders:
-            leader.wait()
-        self._kill()  # what was just being forked
-
-    def _kill(self) -> None:
-        sessions = {leader.pid for leader in self.leaders}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _session_of(int(entry.name)) in sessions:
-                with suppress(ProcessLookupError):
-                    os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _session_of(pid: int) -> int:
+    signal.signal(signal.SIGALRM, lambda *_: end())
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
     try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return 0
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        end()
 
 
 def _table(heard: Heard, hops: int, size: int) -> Table:
