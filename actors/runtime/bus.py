@@ -180,6 +180,9 @@ def _monitor(socket: "zmq.Socket[bytes]", on_link: OnLink) -> "Lane":
 class Lane:
     """One socket of a :class:`Bus`. ``monitor``: the lane on which zmq tells of its peers."""
 
+    _addressed = False
+    """Each frame goes with the name of a peer."""
+
     def __init__(
         self,
         socket: "zmq.Socket[bytes]",
@@ -208,9 +211,15 @@ class Lane:
         ``to``: the peer's name, on a router's lane only.
         """
         try:
+            if self._addressed:
+                self._send(to.encode(), _NOBLOCK_MORE)
             self._send(frame, _NOBLOCK)
         except zmq.Again:
             return Sent.OVERLOADED
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EHOSTUNREACH:
+                return Sent.UNREACHABLE
+            raise
         finally:
             # Sending may use up the sign of what has come; who is about to look does so anyway.
             if self._reads and not self._look_again and self._has_more():
@@ -271,22 +280,7 @@ class Lane:
 class AddressedLane(Lane):
     """Of a router, whose frames come with the name of who has sent them."""
 
-    def send(self, frame: bytes, *, to: str = "") -> Sent:
-        """As :meth:`Lane.send`."""
-        try:
-            self._send(to.encode(), _NOBLOCK_MORE)
-            self._send(frame, _NOBLOCK)
-        except zmq.Again:
-            return Sent.OVERLOADED
-        except zmq.ZMQError as error:
-            if error.errno == zmq.EHOSTUNREACH:
-                return Sent.UNREACHABLE
-            raise
-        finally:
-            # Sending may use up the sign of what has come; who is about to look does so anyway.
-            if self._reads and not self._look_again and self._has_more():
-                self._schedule()
-        return Sent.OK
+    _addressed = True
 
     def _take(self) -> None:
         peer = self._recv(_NOBLOCK)
@@ -302,4 +296,4 @@ class AddressedLane(Lane):
         is a frame of its own.
         """
         while self._reads and self._socket.getsockopt(_RCVMORE):
-            self._socket.recv(_NOBLOCK)
+            self._recv(_NOBLOCK)
