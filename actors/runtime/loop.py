@@ -11,6 +11,7 @@ import math
 import select
 import selectors
 from collections.abc import Callable
+from functools import partial
 
 OnReadable = Callable[[], None]
 """Called in the loop, and not in a task or a context of its own."""
@@ -39,17 +40,13 @@ class Loop(asyncio.SelectorEventLoop):
         self.call_exception_handler({"message": "a watched descriptor", "exception": error})
 
 
-def watch(loop: asyncio.AbstractEventLoop, fd: int, readable: OnReadable) -> Callable[[], None]:
+def watch(loop: asyncio.AbstractEventLoop, fd: int, readable: OnReadable) -> Callable[[], object]:
     """As :meth:`Loop.watch`, or ``add_reader`` of a loop that is none; returns what ends it."""
     if isinstance(loop, Loop):
         loop.watch(fd, readable)
-        return lambda: loop.unwatch(fd)
+        return partial(loop.unwatch, fd)
     loop.add_reader(fd, readable)
-
-    def end() -> None:
-        loop.remove_reader(fd)
-
-    return end
+    return partial(loop.remove_reader, fd)
 
 
 class _Selector(selectors.EpollSelector):
