@@ -14,7 +14,7 @@ from pathlib import Path
 from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Missed, Welcome
 from actors.messages.codec import CorruptMessage, decode, encode
 
-from .bus import Bus, OnLink
+from .bus import Bus, OnLink, Sent
 from .corrupt import CorruptFrames
 from .errors import NoAnswer, OrderFailed, Overloaded, Unreachable
 from .outbox import Outbox
@@ -127,11 +127,12 @@ class Post:
             id=id,
             deadline=deadline,
         )
-        sent = bool(self._lane.send(frame))
-        self.refused += not sent
-        if not sent and kind in ("fact", "state"):
+        if self._lane.send(frame) is Sent.OK:
+            return True
+        self.refused += 1
+        if kind in ("fact", "state"):
             self._arm_confession()
-        return sent
+        return False
 
     def _arm_confession(self) -> None:
         if self._confess_timer is None:

@@ -123,6 +123,80 @@ def test_who_never_reads_starves_neither_timers_nor_readers_nor_threads(
     run(scenario)
 
 
+@pytest.mark.parametrize("how", ["call_soon", "call_later", "a task", "stop"])
+def test_what_a_callback_asks_of_the_loop_is_done_though_nothing_else_wakes_it(
+    make_pipe: MakePipe, how: str
+) -> None:
+    """The loop waits for ever, and goes on waiting after a callback that asks for nothing."""
+    reads, writes = make_pipe()
+    done: list[str] = []
+
+    def finish(loop: Loop) -> None:
+        done.append(how)
+        loop.stop()
+
+    async def task(loop: Loop) -> None:
+        finish(loop)
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def ask(loop: Loop) -> None:
+        match how:
+            case "call_soon":
+                loop.call_soon(finish, loop)
+            case "call_later":
+                loop.call_later(0.001, finish, loop)
+            case "a task":
+                tasks.append(loop.create_task(task(loop)))
+            case _:
+                finish(loop)
+
+    loop = Loop()
+
+    def readable() -> None:
+        if os.read(reads, 1) == b"!":
+            ask(loop)
+
+    loop.watch(reads, readable)
+    os.write(writes, b"..!")
+    watchdog = threading.Timer(DEADLINE_S, loop.call_soon_threadsafe, (loop.stop,))
+    watchdog.start()
+    loop.run_forever()
+    watchdog.cancel()
+    assert done == [how]
+    for one in tasks:
+        loop.run_until_complete(one)
+    loop.close()
+
+
+def test_a_callback_that_asks_for_nothing_makes_no_timer_late(make_pipe: MakePipe) -> None:
+    """Each frame begins the wait anew: with what is left of it."""
+    reads, writes = make_pipe()
+    until_s, every_s = 0.1, 0.01
+
+    async def scenario(loop: Loop) -> None:
+        def readable() -> None:
+            os.read(reads, 1)
+
+        loop.watch(reads, readable)
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(every_s):
+                os.write(writes, b".")
+
+        ticks = threading.Thread(target=tick)
+        ticks.start()
+        try:
+            # If each began it whole, it would last as long as there are ticks.
+            await asyncio.sleep(until_s)
+        finally:
+            ended.set()
+            ticks.join()
+
+    run(scenario)
+
+
 def test_signals_arrive() -> None:
     async def scenario(loop: Loop) -> None:
         asked = asyncio.Event()
