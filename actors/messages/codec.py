@@ -29,7 +29,7 @@ class _Frame(Envelope, frozen=True, array_like=True):
     message: functools.reduce(operator.or_, CATALOGUE)  # type: ignore[valid-type]
 
 
-_ENCODER = msgspec.msgpack.Encoder()
+_write_frame = msgspec.msgpack.Encoder().encode
 _read_frame = msgspec.msgpack.Decoder(_Frame).decode
 _read_header = msgspec.msgpack.Decoder(Header).decode
 _TAGS = {kind: kind.tag() for kind in CATALOGUE}
@@ -67,7 +67,7 @@ def encode(
     Raises KeyError when the message is of no type of the catalogue.
     """
     topic = _TAGS[type(message)]
-    return _ENCODER.encode((PROTOCOL_VERSION, kind, to, sender, id, topic, deadline, message))
+    return _write_frame((PROTOCOL_VERSION, kind, to, sender, id, topic, deadline, message))
 
 
 def decode_header(frame: bytes) -> Header:

@@ -69,6 +69,7 @@ class Sent(Enum):
 
 _OK = Sent.OK
 _poll = zmq.zmq_poll
+"""Is there something to read? To ask for ``EVENTS``, pyzmq would make an enum's member of it."""
 
 
 def endpoint(runtime_dir: Path, name: str) -> str:
@@ -200,7 +201,7 @@ class Lane:
         self._recv = socket.recv
         # Without a wrapper in Python, which is for sockets of the DRAFT API.
         self._send = super(zmq.Socket, socket).send
-        self._polled = [(socket, _POLLIN)]
+        self._polled = ((socket, _POLLIN),)
         self._monitor = monitor
         self._on_frame = on_frame
         self._loop = asyncio.get_running_loop()
@@ -227,13 +228,9 @@ class Lane:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             sent = Sent.UNREACHABLE
-        if not self._looks and self._has_more():  # sending may use up the sign of what has come
-            self._schedule()
+        if not self._looks and _poll(self._polled, 0):
+            self._schedule()  # sending may have used up the sign of what has come
         return sent
-
-    def _has_more(self) -> bool:
-        """zmq_poll, as to ask pyzmq for ``EVENTS`` makes an enum's member of that first."""
-        return self._reads and bool(_poll(self._polled, 0))
 
     @property
     def is_closed(self) -> bool:
@@ -263,7 +260,7 @@ class Lane:
         more = True
         try:
             self._take()
-            more = self._has_more()
+            more = self._reads and bool(_poll(self._polled, 0))
             if more:
                 self._take_burst()
         except zmq.Again:

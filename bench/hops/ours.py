@@ -11,6 +11,7 @@ from actors.messages.codec import decode, encode
 from actors.runtime.bus import Bus
 from actors.runtime.entry import run_child
 from actors.runtime.errors import OrderFailed, Overloaded
+from actors.runtime.host import SUPERVISOR
 from actors.runtime.loop import Loop
 from actors.runtime.post import Post
 from actors.runtime.spec import ChildSpec
@@ -60,6 +61,13 @@ async def _receive(given: roles.Arguments) -> None:
         await post.join((), timeout_s=plan.LINGER_S)
     await done.wait()
     print(listener.told(), flush=True)
+
+
+async def _supervise(folder: Path) -> None:
+    """To whom the router's heartbeats go: it would seek one that is not there all the time."""
+    bus = Bus(folder)
+    bus.bind("router", SUPERVISOR, _ignore)
+    await asyncio.sleep(plan.LINGER_S)
 
 
 async def _send(given: roles.Arguments) -> None:
@@ -135,8 +143,12 @@ def main() -> None:
             _run(_send(given))
         case "route":
             _route(Path(given.folder))
+        case "supervise":
+            _run(_supervise(Path(given.folder)))
         case _:
-            needed = ("receive", "send") if given.hops == "1" else ("route", "receive", "send")
+            needed: tuple[str, ...] = ("receive", "send")
+            if given.hops == "2":
+                needed = ("supervise", "route", *needed)
             roles.run("bench.hops.ours", given, needed)
 
 
