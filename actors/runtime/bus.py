@@ -69,7 +69,7 @@ class Sent(Enum):
 
 _OK = Sent.OK
 _poll = zmq.zmq_poll
-"""Is there something to read? To ask for ``EVENTS``, pyzmq would make an enum's member of it."""
+"""Asks whether there is something to read. Asked for ``EVENTS``, pyzmq makes an enum's member."""
 
 
 def endpoint(runtime_dir: Path, name: str) -> str:

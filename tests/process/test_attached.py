@@ -3,14 +3,14 @@
 import asyncio
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from actors.messages import ActorDown, ActorUp, Custom, Message, Missed
 from actors.runtime.client import Client
-from actors.runtime.errors import Unreachable
-from actors.runtime.loop import watch
+from actors.runtime.errors import OrderFailed, Unreachable
 from tests.children import DEADLINE_S, Children
 
 pytestmark = pytest.mark.process
@@ -86,37 +86,35 @@ def test_a_killed_router_is_noticed_and_joined_again(runtime_dir: Path) -> None:
 
 
 def test_who_does_not_read_is_told_that_it_has_missed_something(runtime_dir: Path) -> None:
-    """More facts than all queues on the way hold, while the program reads none of them."""
+    """More facts than all queues on the way hold, while the program's loop is held up."""
+    sent = 30_000
+
+    async def flood() -> None:
+        payload = "x" * 1000
+        async with Client(runtime_dir) as other:
+            for number in range(sent):
+                while not other.post.publish(Custom("fact", {"number": number, "text": payload})):
+                    await asyncio.sleep(0)
+            # What is asked after the facts is answered after they were forwarded.
+            with pytest.raises(OrderFailed, match="takes no orders"):
+                await other.ask("router", Custom("", {}), DEADLINE_S)
 
     async def scenario() -> None:
         async with Children(runtime_dir) as children:
             await children.start("router", ROUTER)
             program = Program(runtime_dir)
-            payload = "x" * 1000
-            async with program.client as client, Client(runtime_dir) as other:
-                lane = client.post._lane
-                lane._unwatch()
-                lane._reads = False  # a program that is stopped
-                sent = 0
-                while sent < 30_000:
-                    if other.post.publish(Custom("fact", {"number": sent, "text": payload})):
-                        sent += 1
-                    else:
-                        await asyncio.sleep(0)
-                # What is asked after the facts is answered after they were forwarded.
-                with pytest.raises(Exception, match="takes no orders"):
-                    await other.ask("router", Custom("", {}), DEADLINE_S)
-                lane._reads = True
-                lane._schedule()
-                lane._unwatch = watch(asyncio.get_running_loop(), lane._fd, lane._readable)
+            async with program.client:
+                with ThreadPoolExecutor(1) as elsewhere:
+                    elsewhere.submit(asyncio.run, flood()).result()
                 await asyncio.wait_for(program.missed.wait(), DEADLINE_S)
                 assert len(program.facts) < sent
                 assert program.facts == sorted(program.facts)
                 seen = len(program.facts)
-                other.post.publish(Custom("fact", {"number": sent}))
-                async with asyncio.timeout(DEADLINE_S):
-                    while program.facts[seen:] != [sent]:
-                        await asyncio.sleep(0)
+                async with Client(runtime_dir) as other:
+                    other.post.publish(Custom("fact", {"number": sent}))
+                    async with asyncio.timeout(DEADLINE_S):
+                        while program.facts[seen:] != [sent]:
+                            await asyncio.sleep(0)
 
     asyncio.run(scenario())
 
