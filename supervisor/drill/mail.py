@@ -4,9 +4,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from actors.runtime.errors import OrderFailed
+
+from .terminal import CommandFailed
 
 EVERY_S = 1.0
 _AGAIN_S = 0.1
@@ -17,7 +20,7 @@ _KEPT_EVERY = 100
 Say = Callable[[str, str], str]
 """Sends a text under an id. Raises ``OrderFailed``."""
 History = Callable[[], Sequence[Mapping[str, Any]]]
-"""The newest messages, oldest first."""
+"""The newest messages, oldest first. Raises ``CommandFailed`` while they cannot be read."""
 
 
 class Mailbox:
@@ -27,6 +30,8 @@ class Mailbox:
         self._say = say
         self._history = history
         self._seen: dict[str, str] = {}
+        self._looked_at = 0
+        """So many were sent when the history was last seen."""
         self.sent: list[str] = []
         """Texts that were accepted."""
         self.refused: list[str] = []
@@ -43,7 +48,7 @@ class Mailbox:
                 self.refused.append(text)
                 return False
         self.sent.append(text)
-        if len(self.sent) % _KEPT_EVERY == 0:
+        if len(self.sent) - self._looked_at >= _KEPT_EVERY:
             self._look()
         return True
 
@@ -67,8 +72,14 @@ class Mailbox:
             time.sleep(_AGAIN_S)
 
     def _look(self) -> None:
+        """Or not, while a fault keeps the history from being read: then after the next message."""
+        try:
+            messages = self._history()
+        except CommandFailed:
+            return
+        self._looked_at = len(self.sent)
         # An agent that repeats what it was told may be left with just that of a broken answer.
-        written = (message for message in self._history() if message["kind"] == "user_input")
+        written = (message for message in messages if message["kind"] == "user_input")
         shown = {message["id"]: message["text"] for message in written}
         # In the order of the history, in which a late one takes its place among the others.
         before = {id_: text for id_, text in self._seen.items() if id_ not in shown}
@@ -76,20 +87,23 @@ class Mailbox:
 
 
 class Correspondent:
-    """Sends numbered messages, one a second, inside its ``with`` block."""
+    """Sends numbered messages, one a second, inside its ``with`` block, which raises what has kept
+    it from that: a drill without messages would tell that none was lost.
+    """
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write, name="correspondent")
+        self._thread = ThreadPoolExecutor(1, "correspondent")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._writing = self._thread.submit(self._write)
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.shutdown()
+        self._writing.result()
 
     def _write(self) -> None:
         number = 0

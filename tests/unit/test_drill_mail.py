@@ -6,6 +6,7 @@ import pytest
 
 from actors.runtime.errors import OrderFailed
 from supervisor.drill.mail import Correspondent, Mailbox
+from supervisor.drill.terminal import CommandFailed
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +56,32 @@ def test_more_than_the_history_shows_at_once_is_seen():
     texts = [f"message {number}" for number in range(320)]
     assert all(mailbox.send(text) for text in texts)
     assert mailbox.kept() == texts
+
+
+def test_a_history_that_cannot_be_read_for_a_while_is_looked_at_later():
+    """A disk that is full just then: messages go on, and all of them are accounted for."""
+    terminal, unreadable = Terminal(), range(100, 130)
+
+    def history() -> list[dict[str, str]]:
+        if len(terminal.kept) in unreadable:
+            raise CommandFailed("callpoint history: code 1")
+        return terminal.history()
+
+    mailbox = Mailbox(terminal.say, history)
+    texts = [f"message {number}" for number in range(320)]
+    assert all(mailbox.send(text) for text in texts)
+    assert mailbox.kept() == texts
+
+
+def test_a_correspondent_that_cannot_write_fails_the_drill():
+    tried = threading.Event()
+
+    def say(_text: str, _id: str) -> str:
+        tried.set()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Correspondent(Mailbox(say, Terminal().history)):
+        assert tried.wait(20)
 
 
 def test_what_is_left_of_an_agents_answer_is_no_message_doubled():
