@@ -195,16 +195,21 @@ def decode(pcm: Pcm, rate: int, *, seed: int = 0, looped: bool = False) -> Heard
 
 
 def _read_well(runs: Sequence[Run]) -> Iterator[Run]:
-    """All but what a jitter buffer has made up and looks like a block: too short to count as heard,
-    and far from what was heard before and after.
+    """All but what a jitter buffer has made up and looks like a block: far from what was heard
+    before and after; and too short to count as heard, or less than a block where the signal goes on
+    behind it.
     """
     for run, before, after in zip(runs, [None, *runs], [*runs[1:], None], strict=False):
-        if run.length_ms >= _HEARD_MS or any(
-            abs(unrolled(run.block, other.block) - other.block) <= 1
-            for other in (before, after)
-            if other is not None
-        ):
+        beside = [_ahead(run, other) for other in (before, after) if other is not None]
+        goes_on = before is not None and after is not None and 0 <= _ahead(after, before) <= 2
+        enough_ms = BLOCK_MS - _TOLERANCE_MS if goes_on else _HEARD_MS
+        if run.length_ms >= enough_ms or any(-1 <= ahead <= 1 for ahead in beside):
             yield run
+
+
+def _ahead(run: Run, other: Run) -> int:
+    """By how many blocks, of a signal that may be looped."""
+    return unrolled(run.block, other.block) - other.block
 
 
 def unrolled(block: int, near: int) -> int:
