@@ -67,7 +67,6 @@ class Sent(Enum):
         return self is Sent.OK
 
 
-_OK = Sent.OK
 _poll = zmq.zmq_poll
 """Asks whether there is something to read. Asked for ``EVENTS``, pyzmq makes an enum's member."""
 
@@ -217,7 +216,7 @@ class Lane:
 
         ``to``: the peer's name, on a router's lane only.
         """
-        sent = _OK
+        sent = Sent.OK
         try:
             if self._addressed:
                 self._send(to.encode(), _NOBLOCK_MORE)
