@@ -44,10 +44,12 @@ _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, e
 _COMMON_ERRORS = (sqlite3.Error, OSError)
 
 
-def _diagnosed(path: Path, error: Exception) -> Exception:
-    """What a failure means to us; the error itself when it is a bug of ours."""
+def _diagnosed(path: Path, error: Exception, purpose: str) -> Exception:
+    """What a failure means to us; the error itself when it is a bug of ours. ``purpose``: what was
+    to be done, "read" or "write".
+    """
     if isinstance(error, OSError):
-        return _diagnosed_os(path, error)
+        return _diagnosed_os(path, error, purpose)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the primary code
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreCorrupt(f"{path} is corrupt")
@@ -55,7 +57,7 @@ def _diagnosed(path: Path, error: Exception) -> Exception:
         return _unopenable(path, "it cannot be opened")
     if code in _UNAVAILABLE:
         reason, remedy = _UNAVAILABLE[code]
-        return StoreUnavailable(f"cannot write {path}: {reason}", remedy)
+        return StoreUnavailable(f"cannot {purpose} {path}: {reason}", remedy)
     return error
 
 
@@ -78,22 +80,33 @@ class SqliteStore:
 
     def open(self) -> None:
         """See :class:`Store`. Makes missing folders (0700) and the file (0600)."""
-        self.close()
         try:
-            self._create_file()
-            self._db = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
-            self._prepare(self._db)
-        except BaseException as error:
+            self._open()
+        except _COMMON_ERRORS as error:
+            raise _diagnosed(self.path, error, "write") from error
+
+    def _open(self) -> None:
+        """The connection that there is takes its leave when the new one is good, and not before: on
+        a full disk none can be opened, and what is open can still read.
+        """
+        if self._db is None or _inode(self.path) != self._inode:
             self.close()
-            if isinstance(error, _COMMON_ERRORS):
-                raise _diagnosed(self.path, error) from error
+            self._create_file()
+        fresh = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
+        try:
+            self._prepare(fresh)
+        except BaseException:
+            fresh.close()
             raise
+        self.close()
+        self._db = fresh
 
     def _create_file(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.path.exists() and not self.path.is_file():
             raise _unopenable(self.path, "it is no file")
-        # SQLite gives its side files the mode of the database.
+        # SQLite gives its side files the mode of the database. Not while a connection of ours is
+        # open: this close would end its locks (sqlite.org/howtocorrupt.html, 2.2).
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._inode = _inode(self.path)
 
@@ -151,21 +164,21 @@ class SqliteStore:
                 with contextlib.suppress(FileNotFoundError):
                     Path(f"{self.path}{side}").rename(f"{aside}{side}")
         except OSError as error:
-            raise _diagnosed_os(self.path, error) from error
+            raise _diagnosed_os(self.path, error, "write") from error
         return str(aside)
 
     # -- messages --------------------------------------------------------------------------------
 
     def count(self) -> int:
         """See :class:`Store`."""
-        with self._working() as db:
+        with self._working("read") as db:
             (count,) = db.execute("SELECT count(*) FROM message").fetchone()
             assert isinstance(count, int)
             return count
 
     def keep(self, messages: Sequence[ChatMessage]) -> int:
         """See :class:`Store`."""
-        with self._working() as db, _transaction(db):
+        with self._working("write") as db, _transaction(db):
             return sum(_keep_one(db, message) for message in messages)
 
     def page(self, limit: int, conversation: str, before: float) -> tuple[ChatMessage, ...]:
@@ -178,7 +191,7 @@ class SqliteStore:
         if before:
             conditions.append("timestamp < ?")
             values.append(before)
-        with self._working() as db:
+        with self._working("read") as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM message WHERE {' AND '.join(conditions)}"  # noqa: S608
                 " ORDER BY timestamp DESC, arrival DESC LIMIT ?",
@@ -187,16 +200,16 @@ class SqliteStore:
         return tuple(_message(row) for row in reversed(rows))
 
     @contextlib.contextmanager
-    def _working(self) -> Iterator[sqlite3.Connection]:
+    def _working(self, purpose: str) -> Iterator[sqlite3.Connection]:
         """The connection to the file that is there now, with errors in our words."""
         try:
             if self._db is None or _inode(self.path) != self._inode:
                 # Moved or deleted under us: SQLite would go on writing where nobody ever reads.
-                self.open()
+                self._open()
             assert self._db is not None
             yield self._db
-        except sqlite3.Error as error:
-            raise _diagnosed(self.path, error) from error
+        except _COMMON_ERRORS as error:
+            raise _diagnosed(self.path, error, purpose) from error
 
 
 def _inode(path: Path) -> tuple[int, int]:
@@ -207,11 +220,11 @@ def _inode(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _diagnosed_os(path: Path, error: OSError) -> StoreError:
+def _diagnosed_os(path: Path, error: OSError, purpose: str) -> StoreError:
     why = os.strerror(error.errno or 0).lower()
     if error.errno in _PASSING or (error.errno == errno.EROFS and path.exists()):
         return StoreUnavailable(
-            f"cannot write {path}: {why}", "look at the disk; writing goes on by itself"
+            f"cannot {purpose} {path}: {why}", "look at the disk; writing goes on by itself"
         )
     return _unopenable(path, why)
 

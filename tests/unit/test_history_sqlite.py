@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 import sqlite3
 import stat
@@ -176,6 +177,40 @@ def test_a_full_disk_stores_nothing_of_the_commit_and_passes(store: SqliteStore)
     assert store.count() == 0
     store._db.execute("PRAGMA max_page_count = 1000000")
     assert store.keep([_message(1)]) == 1
+
+
+@pytest.fixture
+def no_file_grows() -> Iterator[Callable[[], None]]:
+    """Fills the disk, as far as this process is concerned."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_there_is_can_be_read_while_the_disk_refuses_every_attempt_to_write(
+    store: SqliteStore, no_file_grows: Callable[[], None]
+) -> None:
+    store.keep([_message(1)])
+    no_file_grows()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="cannot write"):
+            store.keep([_message(2)])
+        with pytest.raises(StoreUnavailable, match="cannot write"):
+            store.open()
+        assert _ids(store) == ["1"]
+        assert store.count() == 1
+
+
+def test_a_full_disk_that_lets_nothing_be_read_is_not_called_unwritable(
+    path: Path, no_file_grows: Callable[[], None]
+) -> None:
+    before = SqliteStore(path)
+    before.open()
+    before.keep([_message(1)])
+    before.close()
+    no_file_grows()
+    with pytest.raises(StoreUnavailable, match="cannot read"):
+        _ids(SqliteStore(path))
 
 
 @pytest.mark.parametrize("move", [Path.unlink, lambda path: path.rename(f"{path}.old")])
