@@ -90,7 +90,14 @@ class Archive:
         messages = self._sound(
             lambda: self._store.page(wanted.limit, wanted.conversation, wanted.before)
         )
+        if self.damaged:
+            log.error("history has damaged messages", extra={"messages": self.damaged})
         return newest_that_fit(messages)
+
+    @property
+    def damaged(self) -> int:
+        """Messages that the last page leaves out: the disk has changed them."""
+        return self._store.damaged
 
     def _reopen(self) -> None:
         self._store.open()

@@ -111,6 +111,8 @@ class History(Actor):
             return self._archive.error
         if self._archive.set_aside:
             return f"a corrupt history was set aside as {self._archive.set_aside}"
+        if self._archive.damaged:
+            return f"{self._archive.damaged} damaged messages are left out: look at the disk"
         return "ok"
 
     def quiet(self) -> bool:

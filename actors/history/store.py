@@ -44,6 +44,9 @@ class Store(Protocol):
     All methods raise :class:`StoreUnavailable` and :class:`StoreCorrupt`.
     """
 
+    damaged: int
+    """Messages that the last page leaves out, as what is stored of them is none any more."""
+
     def open(self) -> None:
         """Connect, creating or migrating what is needed. Raises :class:`StoreUnopenable` too.
 

@@ -394,6 +394,34 @@ def test_a_corrupt_store_is_set_aside_and_told(runtime_dir: Path, path: Path) ->
     asyncio.run(scenario())
 
 
+def test_messages_that_the_disk_has_changed_are_told_and_the_rest_is_there(
+    runtime_dir: Path, path: Path
+) -> None:
+    store = SqliteStore(path)
+    store.open()
+    store.keep([_message(1), _message(2), _message(3)])
+    store.close()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE message SET text = CAST(x'fffe' AS TEXT) WHERE id = ?", (_message(1).id,))
+    db.execute("UPDATE message SET kind = 'nothing' WHERE id = ?", (_message(2).id,))
+    db.commit()
+    db.close()
+
+    async def scenario() -> None:
+        async with Bench(runtime_dir, path) as bench:
+            pid = await bench.start()
+            found = await bench.page(limit=10)
+            assert [message.id for message in found] == [_message(1).id, _message(3).id]
+            await bench.children.until(
+                lambda: next(
+                    (b for b in bench.children.heartbeats("history") if "damaged" in b.health), None
+                )
+            )
+            os.kill(pid, 0)
+
+    asyncio.run(scenario())
+
+
 def test_a_path_that_cannot_be_a_file_is_refused_with_a_remedy(
     runtime_dir: Path, tmp_path: Path
 ) -> None:

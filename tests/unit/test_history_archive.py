@@ -21,6 +21,7 @@ class ScriptedStore:
         self.fails: list[StoreError] = []
         """One for each of the next calls."""
         self.stamps: list[str] = []
+        self.damaged = 0
 
     def _fail(self) -> None:
         if self.fails:

@@ -13,7 +13,7 @@ import pytest
 
 from actors.history.schema import VERSION
 from actors.history.sqlite import SqliteStore
-from actors.history.store import StoreCorrupt, StoreUnavailable, StoreUnopenable
+from actors.history.store import StoreCorrupt, StoreError, StoreUnavailable, StoreUnopenable
 from actors.messages import ChatMessage
 
 pytestmark = pytest.mark.unit
@@ -265,6 +265,81 @@ def test_a_corrupt_file_is_known_and_set_aside_whole(
     store.open()
     assert store.keep([_message(1)]) == 1
     store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP INDEX message_by_time",
+        "DROP TABLE message",
+        "ALTER TABLE message RENAME COLUMN kind TO kine",
+        "PRAGMA user_version = 0",
+    ],
+)
+def test_a_file_that_lacks_what_ours_has_is_corrupt(
+    store: SqliteStore, path: Path, damage: str
+) -> None:
+    store.close()
+    _raw(path, damage)
+    with pytest.raises(StoreCorrupt):
+        store.open()
+
+
+def _replace(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+def test_a_changed_byte_in_a_text_costs_that_letter_alone(store: SqliteStore, path: Path) -> None:
+    store.keep([_message(1), _message(2)])
+    store.close()
+    _replace(path, b"text 1", b"te\xf8t 1")
+    assert [message.text for message in store.page(10, "", 0.0)] == ["te\ufffdt 1", "text 2"]
+    assert store.damaged == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["kind = 'uqer_input'", "timestamp = 'noon'", "text = x'00'", "conversation = x'ff'"],
+)
+def test_what_is_no_message_any_more_is_left_out_and_written_anew_when_it_comes_again(
+    store: SqliteStore, path: Path, damage: str
+) -> None:
+    store.keep([_message(1), _message(2)])
+    _raw(path, f"UPDATE message SET {damage} WHERE id = '1'")
+    assert _ids(store) == ["2"]
+    assert store.damaged == 1
+    assert store.keep([_message(1)]) == 0
+    assert store.page(10, "", 0.0) == (_message(1), _message(2))
+    assert store.damaged == 0
+
+
+def test_no_changed_byte_anywhere_is_more_than_trouble_of_the_store(
+    store: SqliteStore, path: Path
+) -> None:
+    """Whatever it is, the process lives, and the store goes on or can be set aside."""
+    store.keep([_message(number) for number in range(60)])
+    store.close()
+    sound = path.read_bytes()
+    chance = random.Random(5)
+    places = [*range(112), *(chance.randrange(112, len(sound)) for _ in range(500))]
+    corrupt = 0
+    for place in places:
+        changed = bytearray(sound)
+        changed[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(changed)
+        try:
+            store.open()
+            store.keep([_message(100)])
+            assert _ids(store)
+        except StoreError as trouble:
+            corrupt += isinstance(trouble, StoreCorrupt)
+        finally:
+            store.close()
+            for side in ("-wal", "-shm"):
+                Path(f"{path}{side}").unlink(missing_ok=True)
+    assert corrupt > 50
 
 
 def test_nothing_set_aside_is_ever_overwritten(path: Path) -> None:
