@@ -14,6 +14,7 @@ socket is asked one thing.
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -137,26 +138,33 @@ class Bus:
         identity: str = "",
         on_link: OnLink | None = None,
     ) -> "Lane":
-        socket = self._context.socket(_TYPES[pattern])
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, queue)
-        socket.setsockopt(zmq.RCVHWM, queue)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
-        if pattern == "router":
-            # An unknown or full peer is an error here, not a silent loss; and a restarted actor
-            # takes over its name from its dead self.
-            socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-        if identity:
-            socket.setsockopt(zmq.IDENTITY, identity.encode())
-        monitor = None if on_link is None else _monitor(socket, on_link)
-        if bind:
-            socket.bind(endpoint(self.runtime_dir, bind))
-        else:
-            socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-            socket.connect(endpoint(self.runtime_dir, connect))
-        kind = AddressedLane if pattern == "router" else Lane
-        lane = kind(socket, on_frame, reads=pattern != "push", monitor=monitor)
+        with ExitStack() as unless_open:
+            socket = self._context.socket(_TYPES[pattern])
+            # The end of the context waits for every socket.
+            unless_open.callback(socket.close, linger=0)
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.SNDHWM, queue)
+            socket.setsockopt(zmq.RCVHWM, queue)
+            socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+            if pattern == "router":
+                # An unknown or full peer is an error here, not a silent loss; and a restarted actor
+                # takes over its name from its dead self.
+                socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+                socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+            if identity:
+                socket.setsockopt(zmq.IDENTITY, identity.encode())
+            monitor = None
+            if on_link is not None:
+                monitor = _monitor(socket, on_link)
+                unless_open.callback(monitor.close)
+            if bind:
+                socket.bind(endpoint(self.runtime_dir, bind))
+            else:
+                socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+                socket.connect(endpoint(self.runtime_dir, connect))
+            kind = AddressedLane if pattern == "router" else Lane
+            lane = kind(socket, on_frame, reads=pattern != "push", monitor=monitor)
+            unless_open.pop_all()
         self._lanes = [*(kept for kept in self._lanes if not kept.is_closed), lane]
         return lane
 

@@ -109,13 +109,12 @@ class _Selector(selectors.EpollSelector):
         self._ends = False
         until = None if timeout is None else monotonic() + timeout
         wait = -1.0 if timeout is None else max(0.0, timeout)
-        rest: _Ready = []
+        asyncio_too = False
         while ready := self._all.poll(wait, len(self._watched) + 1):
             for fd, _ in ready:
                 readable = self._watched.get(fd)
                 if readable is None:  # asyncio's, or no longer watched since the poll
-                    rest = super().select(0)
-                    self._ends = True
+                    asyncio_too = self._ends = True
                     continue
                 try:
                     readable()
@@ -129,7 +128,8 @@ class _Selector(selectors.EpollSelector):
                 wait = until - monotonic()
                 if wait <= 0.0:  # a flood must not put off what is due
                     break
-        return rest
+        # Not sooner: what was called may have changed what asyncio waits for.
+        return super().select(0) if asyncio_too else []
 
     def close(self) -> None:
         self._all.close()

@@ -1,6 +1,7 @@
 """Lanes in one process: what is taken, what is refused, what a foreign peer may do."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import zmq
 
-from actors.runtime.bus import Bus, Pattern, Sent, endpoint
+from actors.runtime.bus import Bus, Pattern, Sent, endpoint, new_context
 from actors.runtime.loop import Loop
 
 pytestmark = pytest.mark.unit
@@ -32,6 +33,25 @@ def run(request: pytest.FixtureRequest) -> Run:
 def test_a_path_too_long_for_a_socket_is_refused_with_its_limit(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="107 bytes"):
         endpoint(tmp_path / ("x" * 100), "router")
+
+
+def test_a_socket_that_cannot_be_bound_is_not_left_open(runtime_dir: Path, run: Run) -> None:
+    """Who waits for the end of the bus waits for all of its sockets."""
+    (runtime_dir / "here.sock").mkdir()
+    context = new_context()
+
+    async def scenario() -> None:
+        bus = Bus(runtime_dir, context)
+        with pytest.raises(zmq.ZMQError):
+            bus.bind("router", "here", lambda _peer, _frame: None)
+        with pytest.raises(ValueError, match="107 bytes"):
+            bus.connect("dealer", "x" * 100, lambda _p, _f: None, on_link=lambda _up: None)
+        closing = threading.Thread(target=bus.close, daemon=True)
+        closing.start()
+        closing.join(DEADLINE_S)
+        assert not closing.is_alive()
+
+    run(scenario())
 
 
 def test_frames_arrive_in_order_with_the_name_of_their_sender(runtime_dir: Path, run: Run) -> None:

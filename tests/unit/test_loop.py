@@ -231,6 +231,38 @@ def test_who_is_unwatched_by_another_is_not_called_any_more(make_pipe: MakePipe)
     assert len(called) == 1
 
 
+@pytest.mark.parametrize("first", ["reader", "watched"])
+def test_a_reader_that_takes_the_place_of_one_that_is_ready_stays(
+    make_pipe: MakePipe, first: str
+) -> None:
+    """The callback of a watched descriptor puts it there when both were readable."""
+    (reads, writes), (watched, wakes) = make_pipe(), make_pipe()
+    got: list[tuple[str, bytes]] = []
+
+    async def scenario(loop: Loop) -> None:
+        came = asyncio.Event()
+
+        def read(name: str) -> None:
+            got.append((name, os.read(reads, 100)))
+            came.set()
+
+        def replace() -> None:
+            os.read(watched, 1)
+            loop.add_reader(reads, read, "new")
+
+        loop.add_reader(reads, read, "old")
+        loop.watch(watched, replace)
+        for end in (writes, wakes) if first == "reader" else (wakes, writes):
+            os.write(end, b"x")
+        await came.wait()
+        came.clear()
+        os.write(writes, b"later")
+        await came.wait()
+
+    run(scenario)
+    assert got[-1] == ("new", b"later")
+
+
 @pytest.mark.parametrize("seconds", [0.0001, 0.0015, 0.0204])
 def test_no_timer_is_early(seconds: float) -> None:
     async def scenario(loop: Loop) -> None:
