@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from actors.messages import StartFailed
+from actors.messages import StartFailed, Stop
 from actors.runtime import kin
 from actors.runtime.host import DISPENSABLE, EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
@@ -77,6 +77,8 @@ class Member:
         self._failed = False
         """This start; ``failure`` says why."""
         self._asked = ""
+        self._with_terminal = False
+        """The whole terminal ends, and this with it."""
         self._doom: Death | None = None
         self._work: Work | None = None
         self._deadline: Deadline | None = None
@@ -198,9 +200,13 @@ class Member:
 
     # -- end -------------------------------------------------------------------------------------
 
-    def end(self, why: str) -> Coroutine[Any, Any, None]:
-        """Ask it to end, on somebody's behalf; to be awaited until it has. Never a crash."""
+    def end(self, why: str, *, with_terminal: bool = False) -> Coroutine[Any, Any, None]:
+        """Ask it to end, on somebody's behalf; to be awaited until it has. Never a crash.
+
+        ``with_terminal``: as all others, and it is told so.
+        """
         self._asked = why
+        self._with_terminal = with_terminal
         self._begin_to_end()
         return self._ended()
 
@@ -255,7 +261,8 @@ class Member:
         grace = self.spec.rules.stop_grace or self.policy.stop_grace
         child.signal(signal.SIGCONT)  # a stopped process could obey neither order nor SIGTERM
         assert self._work is not None
-        if was_running and self._work.ask_to_end(child, grace):
+        order = Stop(grace, of_terminal=self._with_terminal)
+        if was_running and self._work.ask_to_end(child, order):
             if await within(child.gone, grace):
                 return
             log.warning("stop order ignored", extra={"actor": self.name})

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from actors.messages import Stop
 from actors.settings.credentials import SECRETS
 
 from .begin import ProgramJob
@@ -51,7 +52,7 @@ class ProgramWork:
             await answered(self._spec.ready)
         ready()
 
-    def ask_to_end(self, _child: Child, _grace_s: float) -> bool:
+    def ask_to_end(self, _child: Child, _order: Stop) -> bool:
         """A program takes no orders but signals."""
         return False
 

@@ -161,7 +161,7 @@ class Tree:
         self._hold()
         await self._spare.close()
         for member in reversed(self.members.values()):
-            await member.end("terminal stopped")
+            await member.end("terminal stopped", with_terminal=True)
         self._watch.close()
         for task in list(self._tasks):
             await task

@@ -39,7 +39,7 @@ class Work(Protocol):
     def born(self, child: Child, ready: Callable[[], None]) -> None:
         """The process is there. ``ready``: to be called in the loop when it is."""
 
-    def ask_to_end(self, child: Child, grace_s: float) -> bool:
+    def ask_to_end(self, child: Child, order: Stop) -> bool:
         """Ask it politely; False when that cannot be done and SIGTERM is next."""
 
     def over(self) -> None:
@@ -83,9 +83,9 @@ class ActorWork:
     def born(self, child: Child, ready: Callable[[], None]) -> None:
         """Nothing to do."""
 
-    def ask_to_end(self, child: Child, grace_s: float) -> bool:
+    def ask_to_end(self, child: Child, order: Stop) -> bool:
         """By an order on the lane."""
-        return self._surroundings.lane.say(self._spec.name, Stop(grace_s))
+        return self._surroundings.lane.say(self._spec.name, order)
 
     def over(self) -> None:
         """Nothing to do."""

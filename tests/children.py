@@ -104,9 +104,9 @@ class Children:
         """Say something to a child as its supervisor would."""
         assert self._lane.send(encode(message, kind="tell", sender=SUPERVISOR, to=name), to=name)
 
-    async def stop(self, name: str) -> int:
+    async def stop(self, name: str, *, of_terminal: bool = False) -> int:
         """Order a child to stop; returns its exit code."""
-        self.send(name, Stop(grace_s=5.0))
+        self.send(name, Stop(grace_s=5.0, of_terminal=of_terminal))
         return await self.exit_code(name)
 
     async def kill(self, name: str) -> None:

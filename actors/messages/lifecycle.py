@@ -45,6 +45,8 @@ class Stop(Message, tag="stop", frozen=True):
 
     grace_s: float
     """Seconds until the supervisor loses patience and sends SIGTERM."""
+    of_terminal: bool = False
+    """The whole terminal stops, and its next start is a new beginning."""
 
 
 class ActorUp(Message, tag="actor-up", frozen=True):

@@ -148,6 +148,13 @@ class Actor:
         """
         return self._host.waiting()
 
+    @property
+    def terminal_stops(self) -> bool:
+        """The stop that ``on_drain`` was called for is that of the whole terminal, and not a
+        restart of this actor, alone or with others.
+        """
+        return self._host.terminal_stops
+
     def end(self) -> None:
         """End this process as if a stop had been asked for: drain, stop, exit 0."""
         self._host.request_stop()

@@ -89,6 +89,8 @@ class Host:
         """Monotonic seconds; 0: no message is being handled."""
         self.bus: Bus
         self.post: Post
+        self.terminal_stops = False
+        """The stop that was asked for is that of all actors."""
         self.dropped = 0
         """Messages dropped because the mailbox was full."""
 
@@ -210,7 +212,8 @@ class Host:
             self._corrupt.note(corrupt)
             return
         match message:
-            case Stop():
+            case Stop(of_terminal=of_terminal):
+                self.terminal_stops = of_terminal
                 self.request_stop()
             case ActorUp(name=name):
                 self._peer(name, up=True)

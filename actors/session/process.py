@@ -302,12 +302,12 @@ class SessionActor(Actor):
                 self.do([])
 
     async def on_drain(self) -> None:
-        """Finish what is under way. A stop of the whole terminal, in which room and audio have
-        gone before, ends the conversation: the microphone must not come on by itself at its next
-        start. A stop of this process alone does not.
+        """Finish what is under way. A stop of the whole terminal ends the conversation: the
+        microphone must not come on by itself at its next start. A restart of this process does not,
+        be it with room and audio.
         """
         await self._chat.finish(STOP_S)
-        if self._work.is_alone:
+        if self.terminal_stops:
             self._machine.end()
             self._record.close()
         self.remember()

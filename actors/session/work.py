@@ -137,11 +137,6 @@ class Work:
                 case asyncio.Future() as marker if not marker.done():
                     marker.set_result(None)
 
-    @property
-    def is_alone(self) -> bool:
-        """Neither room nor audio is there."""
-        return {ROOM, AUDIO} <= self._down
-
     def peer(self, name: str, *, up: bool) -> None:
         """A process has died or is back."""
         if not up:

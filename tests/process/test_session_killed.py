@@ -428,7 +428,12 @@ def test_a_stop_of_the_session_alone_does_not_end_the_conversation(runtime_dir: 
     asyncio.run(scenario())
 
 
-def test_a_stop_of_the_whole_terminal_ends_the_conversation(runtime_dir: Path) -> None:
+@pytest.mark.parametrize("of_terminal", [True, False])
+def test_who_stops_with_room_and_audio_ends_the_conversation_if_the_terminal_stops(
+    runtime_dir: Path, of_terminal: bool
+) -> None:
+    """And not when all three are restarted, as a reload does and the strategy of a group."""
+
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:
             await bench.talk()
@@ -436,12 +441,12 @@ def test_a_stop_of_the_whole_terminal_ends_the_conversation(runtime_dir: Path) -
             bench.audio.die()
             bench.tell_session("audio", up=False)
             await bench.state(lambda state: state.connection_state == "reconnecting")
-            assert await bench.children.stop("session") == 0
+            assert await bench.children.stop("session", of_terminal=of_terminal) == 0
             await bench.audio.__aenter__()
             bench.audio.state()
             await bench.start("session")
-            assert not (await bench.state(lambda state: True)).is_connected
-            await bench.audio.next(StopRecording)
+            assert (await bench.state(lambda state: True)).is_connected is not of_terminal
+            await bench.audio.next(StopRecording if of_terminal else StartRecording)
 
     asyncio.run(scenario())
 

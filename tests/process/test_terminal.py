@@ -1,5 +1,6 @@
 """A whole terminal in the practice room: every child killed, bad input of every kind."""
 
+import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from supervisor import exits
 from supervisor.commands.failures import ORDER_FAILED
 from supervisor.drill.coded_signal import BLOCK_MS
 from supervisor.drill.launched import LaunchFailed
-from supervisor.drill.speaking import SpeakingTerminal
+from supervisor.drill.speaking import SpeakingTerminal, is_itself
 from tests.garbage import throw_garbage
 from tests.terminal import ROOT, Terminal
 
@@ -69,6 +70,46 @@ def test_each_child_killed_is_back_and_nothing_else_is_touched_or_left(
     assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]
     assert list(practising.runtime_dir.glob("*.sock")) == []
     assert _shared_memory() <= shared
+
+
+def _goes_on_with(practising: SpeakingTerminal, conversation: str) -> None:
+    """The same conversation, in which the agent hears what is said and answers."""
+    status = practising.wait_until(lambda status: is_itself(status) and status)
+    assert status["session"]["conversation"] == conversation
+    assert practising.wait_until_heard(int(practising.spoken_ms) // BLOCK_MS + 10)
+    assert practising.mailbox.send("hello")
+    assert "hello" in practising.mailbox.kept()
+
+
+def test_a_reload_that_restarts_all_who_serve_a_conversation_does_not_end_it(
+    terminal: Callable[[Path], SpeakingTerminal],
+) -> None:
+    practising = terminal(ROOT / "configs" / "test.toml")
+    conversation = practising.status()["session"]["conversation"]
+    config = json.loads(practising.config.read_text())
+    config["audio"]["volume"] = 31
+    practising.config.write_text(json.dumps(config))
+    assert practising.callpoint("reload") == "restarted: session, audio, room\n"
+    _goes_on_with(practising, conversation)
+
+
+def test_a_group_that_is_restarted_as_one_does_not_end_a_conversation(
+    tmp_path: Path, terminal: Callable[[Path], SpeakingTerminal]
+) -> None:
+    group = ("session", "audio", "room")
+    grouped = PRACTICE | {
+        "supervisor": {"groups": {"talk": {"strategy": "one_for_all"}}},
+        "actors": {name: {"group": "talk"} for name in group},
+    }
+    config = tmp_path / "grouped.yaml"
+    config.write_text(json.dumps(grouped))
+    practising = terminal(config)
+    conversation = practising.status()["session"]["conversation"]
+    pids = {name: practising.actor_pid(name) for name in group}
+    practising.kill_actor("room")
+    for name, pid in pids.items():
+        practising.wait_for_restart(name, pid)
+    _goes_on_with(practising, conversation)
 
 
 # -- the microphone off ----------------------------------------------------------------------------
