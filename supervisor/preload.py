@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+from actors.runtime.dotted import find_modules
 from supervisor import forks, last_watch
 
 last_watch.begin()
@@ -32,6 +33,7 @@ _WANTED = (
     "livekit.protocol.agent_pb.agent_session",
 )
 
+find_modules()
 for _name in (*_WANTED, *os.environ.pop(forks.PRELOAD, "").split()):
     try:
         importlib.import_module(_name)

@@ -1,5 +1,6 @@
 """Why valid settings cannot run here and now: no credentials, no such file."""
 
+import importlib.util
 import shutil
 import wave
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ def obstacles(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         *_sound(settings),
         *_sockets(settings),
         *_programs(settings, environ),
+        *_modules(settings),
     ]
 
 
@@ -118,3 +120,25 @@ def _programs(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findin
             yield Finding((*path, "command"), what, "install it, or give its whole path")
         if program.directory and not Path(program.directory).is_dir():
             yield Finding((*path, "directory"), f"{program.directory} is no directory")
+
+
+def _modules(settings: Settings) -> Iterator[Finding]:
+    """Only whether there is such a package or module: to look into it would be to run it."""
+    named: list[tuple[tuple[str | int, ...], str]] = [
+        (("actors", name, "target"), actor.target) for name, actor in settings.actors.items()
+    ]
+    named.append((("livekit", "token_function"), settings.livekit.token_function))
+    receivers = enumerate(settings.session.receivers)
+    named += [(("session", "receivers", place), target) for place, target in receivers]
+    for path, target in named:
+        outermost = target.partition(":")[0].partition(".")[0]
+        if outermost and not _is_there(outermost):
+            what = f"there is no module {printable(outermost)}"
+            yield Finding(path, what, "install it, or put it beside this file")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # loaded, in a way that nobody has written down
+        return True

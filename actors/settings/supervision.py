@@ -76,7 +76,8 @@ class ActorSettings(Supervised, frozen=True):
     """[actors.NAME]: a change to a built-in actor, or an actor of your own."""
 
     target: str = ""
-    """package.module:Class of your own actor; empty for a built-in one."""
+    """package.module:Class of your own actor, of what is installed or in a file beside this one;
+    empty for a built-in one."""
     options: dict[str, Any] = {}
     """Given to the actor as self.options."""
     essential: bool | Literal["auto"] = "auto"

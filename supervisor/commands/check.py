@@ -22,10 +22,12 @@ def check(config: Path) -> None:
     What only this machine lacks (credentials, a sound file) is told too, and is no error here:
     a config may be checked where it does not run.
     """
+    from actors.runtime.dotted import find_modules_beside
     from actors.settings.dirs import resolve_dirs
     from actors.settings.load import load_config
     from actors.settings.obstacles import obstacles
 
+    find_modules_beside(config)
     found = load_config(config)
     settings = resolve_dirs(found.settings, os.environ)
     click.echo(f"{found.document.file}: right")

@@ -96,8 +96,10 @@ def drill(
     no other words than numbers, nothing is played, and the sound is not processed; programs of the
     config are left out. Everything else is as CONFIG says. Progress goes to standard error.
     """
+    from actors.runtime.dotted import find_modules_beside
     from actors.settings.load import load
 
+    find_modules_beside(config)
     settings = load(config)
     seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
     wishes = _wishes(faults)

@@ -40,12 +40,14 @@ def run(
     LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment or from the file that
     CALLPOINT_CREDENTIALS_FILE names.
     """
+    from actors.runtime.dotted import find_modules_beside
     from actors.settings import Settings, SettingsError
     from actors.settings.dirs import RUNTIME_DIR, resolve_dirs
     from actors.settings.load import load_config
     from actors.settings.obstacles import obstacles
     from supervisor.reload import immovable
 
+    find_modules_beside(config)
     environ = {**os.environ, **({RUNTIME_DIR: runtime_dir} if runtime_dir else {})}
 
     def read(running: Settings | None = None) -> Settings:

@@ -17,6 +17,7 @@ def terminal(tmp_path: Path) -> "Iterator[Callable[..., SpeakingTerminal]]":
     spoken to and has an agent that listens; stopped after the test. See ``SpeakingTerminal`` for
     what can be done to it.
     """
+    from actors.runtime.dotted import MODULES
     from supervisor.drill.speaking import SpeakingTerminal
 
     with ExitStack() as running:
@@ -24,6 +25,7 @@ def terminal(tmp_path: Path) -> "Iterator[Callable[..., SpeakingTerminal]]":
         def start(config: str | Path, **environment: str) -> "SpeakingTerminal":
             folder = tmp_path / f"terminal-{len(list(tmp_path.glob('terminal-*')))}"
             folder.mkdir()
+            environment = {MODULES: str(Path(config).absolute().parent), **environment}
             made = SpeakingTerminal(Path(config), folder, environment=environment)
             running.enter_context(made)
             made.begin()

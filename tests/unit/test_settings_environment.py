@@ -166,7 +166,8 @@ def test_practice_and_a_token_endpoint_need_no_keys() -> None:
     ("livekit", "environ", "whats"),
     [
         (LiveKit(token_source="program"), {}, []),
-        (LiveKit(token_function="m:f"), {}, []),
+        (LiveKit(token_function="os:getenv"), {}, []),
+        (LiveKit(token_function="nowhere.m:f"), {}, ["no module nowhere; install it, or put it"]),
         (LiveKit(token_source="literal", url="ws://h"), {"LIVEKIT_TOKEN": "t"}, []),
         (LiveKit(token_source="literal"), {}, ["set livekit.url or", "set LIVEKIT_TOKEN"]),
         (LiveKit(token_source="development"), {"LIVEKIT_SANDBOX_ID": "i"}, []),
