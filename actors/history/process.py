@@ -20,6 +20,7 @@ from actors.settings import Settings
 from actors.settings.dirs import resolve_dirs
 
 from .archive import Archive
+from .ownership import own
 from .sqlite import SqliteStore
 from .store import StoreError, StoreUnavailable, StoreUnopenable
 
@@ -35,7 +36,9 @@ class History(Actor):
 
     async def on_start(self) -> None:
         """Open the store. What may pass by itself (disk full, locked) does not stop the start."""
-        self._archive = Archive(SqliteStore(_path(self.settings)))
+        path = _path(self.settings)
+        self._holder = await own(path)
+        self._archive = Archive(SqliteStore(path))
         self._ahead: deque[ChatMessage] = deque()
         """Committed together with one before them, still in the mailbox, in its order."""
         self._told: HistoryState | None = None
@@ -121,7 +124,8 @@ class History(Actor):
 
     async def on_stop(self) -> None:
         """Close the store, which also folds the log into the file."""
-        self._archive.close()
+        if hasattr(self, "_archive"):
+            self._archive.close()
 
 
 def _path(settings: Settings) -> Path:

@@ -94,7 +94,8 @@ def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None
         "  callpoint status                   from another shell\n"
         "\n"
         "Several terminals share a machine: each has its own --runtime-dir (or"
-        " CALLPOINT_RUNTIME_DIR), given to run and to every other command."
+        " CALLPOINT_RUNTIME_DIR), given to run and to every other command, and its own history:"
+        " [terminal] state_dir in its config (or CALLPOINT_STATE_DIR)."
     ),
 )
 @click.option(

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -436,6 +437,30 @@ def test_a_path_that_cannot_be_a_file_is_refused_with_a_remedy(
             assert str(tmp_path) in failed.error
             assert "[history] path" in failed.remedy
             assert await bench.children.exit_code("history") == 3
+
+    asyncio.run(scenario())
+
+
+def test_two_terminals_do_not_share_a_history(runtime_dir: Path, path: Path) -> None:
+    async def scenario() -> None:
+        with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as elsewhere:
+            async with Bench(runtime_dir, path) as one, Bench(Path(elsewhere), path) as other:
+                await one.start()
+                one.deliver(1)
+                await one.settled(1)
+                await other.children.launch("history", HISTORY)
+                failed = await other.children.until(
+                    lambda: next(
+                        (m for _, m in other.children.heard if isinstance(m, StartFailed)), None
+                    )
+                )
+                assert failed.error == f"another terminal keeps its history in {path}"
+                assert "CALLPOINT_STATE_DIR" in failed.remedy
+                assert await other.children.exit_code("history") == 3
+                # Who was killed has let go of it.
+                await one.children.kill("history")
+                await other.start()
+                assert await other.page(limit=10) == [_message(1)]
 
     asyncio.run(scenario())
 
