@@ -10,7 +10,7 @@ from pathlib import Path
 from actors.runtime.logs import configure
 from actors.settings import Settings
 
-from . import exits, family
+from . import exits, family, hang_ups
 from .rundir import AlreadyRunning, RuntimeDirError
 from .sink import Sink
 from .spec import Spec
@@ -31,7 +31,8 @@ def run(
     owner: int | None = None,
 ) -> int:
     """Run a terminal until SIGTERM, SIGINT or an order; returns one of :mod:`supervisor.exits`.
-    SIGHUP reads the config again. ``owner``: pid of a process with whose end it ends too.
+    SIGHUP reads the config again, as soon as it runs. ``owner``: pid of a process with whose end it
+    ends too.
 
     An operator's mistake is told on standard error in a line or two, without a traceback.
     """
@@ -84,30 +85,29 @@ def _with_log_level(reread: Reread | None) -> Reread | None:
 
 async def _run(terminal: Terminal, owner: int | None) -> None:
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[object]] = set()
-    attached = _has_a_terminal()
-
-    def hung_up() -> None:
-        if attached and not _has_a_terminal():
-            terminal.stopped.set()  # the shell that we were started from has gone
-            return
-        task = loop.create_task(terminal.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
+    changed = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, terminal.stopped.set)
     owned = None if owner is None else _watch(owner, terminal.stopped.set)
-    async with terminal:
-        loop.add_signal_handler(signal.SIGHUP, hung_up)
-        log.info("terminal running")
-        await terminal.stopped.wait()
-        log.info("terminal stopping")
-        for task in reloads:
-            task.cancel()
+    with hang_ups.taken(loop, gone=terminal.stopped.set, changed=changed.set):
+        async with terminal:
+            log.info("terminal running")
+            reloading = loop.create_task(_reload_at_each(changed, terminal))
+            await terminal.stopped.wait()
+            log.info("terminal stopping")
+            reloading.cancel()
     if owned is not None:
         loop.remove_reader(owned)
         os.close(owned)
+
+
+async def _reload_at_each(changed: asyncio.Event, terminal: Terminal) -> None:
+    while await changed.wait():
+        changed.clear()
+        try:
+            await terminal.reload()
+        except Exception:
+            log.exception("fault of the supervisor")
 
 
 def _watch(pid: int, ended: Callable[[], None]) -> int | None:
@@ -125,14 +125,6 @@ def _watch(pid: int, ended: Callable[[], None]) -> int | None:
 
     loop.add_reader(pidfd, gone)
     return pidfd
-
-
-def _has_a_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def _refuse(code: int, reason: str, remedy: str) -> int:

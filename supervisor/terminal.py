@@ -129,7 +129,7 @@ class Terminal:
         try:
             settings = self._reread()
         except SettingsError as refused:
-            log.warning("config refused", extra={"problems": len(refused.problems)})
+            log.warning("config refused", extra={"problems": [str(p) for p in refused.problems]})
             return Failed("refused", "the config is refused, nothing was changed", str(refused))
         self._sink.reopen()
         done, failed = await self._tree.change(settings, tree_of(settings))

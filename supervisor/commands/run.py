@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from supervisor import exits
+from supervisor import exits, hang_ups
 
 from .failures import exit_codes
 
@@ -40,6 +40,7 @@ def run(
     LIVEKIT_API_KEY and LIVEKIT_API_SECRET come from the environment or from the file that
     CALLPOINT_CREDENTIALS_FILE names.
     """
+    hang_ups.hold()
     from actors.runtime.dotted import find_modules_beside
     from actors.settings import Settings, SettingsError
     from actors.settings.dirs import RUNTIME_DIR, resolve_dirs

@@ -2,15 +2,19 @@
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +22,7 @@ from actors.messages import Done, Failed, GetStatus, Reload, RestartActor, Statu
 from supervisor import exits
 from supervisor.spec import Rules
 from tests.children import DEADLINE_S
-from tests.supervised import fork_server, order, puppet, running, stage
+from tests.supervised import alive, fork_server, order, puppet, running, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
 _ = fork_server
@@ -44,18 +48,19 @@ command = ["sleep", "600"]
 class Operator:
     """Edits a config and has it read again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, text: str = CONFIG, program: Sequence[str] = ()) -> None:
         self.directory = directory
         self.runtime_dir = directory / "run"
         self.config = directory / "terminal.toml"
-        self.text = CONFIG
-        self.config.write_text(CONFIG)
+        self.text = text
+        self.config.write_text(text)
         self.log = directory / "log"
-        self.process = self._callpoint("run", str(self.config), "--log-file", str(self.log))
+        args = ("run", str(self.config), "--log-file", str(self.log))
+        self.process = self._callpoint(*args, program=program)
 
-    def _callpoint(self, *args: str) -> "subprocess.Popen[str]":
+    def _callpoint(self, *args: str, program: Sequence[str] = ()) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "supervisor", *args],
+            [sys.executable, *(program or ("-m", "supervisor")), *args],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -77,21 +82,40 @@ class Operator:
     async def reload(self) -> tuple[int, str, str]:
         return await self.types("reload", "--runtime-dir", str(self.runtime_dir))
 
+    async def logged(self, message: str) -> dict[str, Any]:
+        """The first line of the log with this message, once it is there."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                text = self.log.read_text() if self.log.exists() else ""
+                for line in map(json.loads, text.splitlines()):
+                    if line["message"] == message:
+                        return dict(line)
+                await asyncio.sleep(0.01)
+
     async def pids(self) -> dict[str, int | None]:
         status = await order(self.runtime_dir, GetStatus())
         assert isinstance(status, Status)
         return {name: row.pid for name, row in status.actors.items()}
 
 
+@contextmanager
+def _operating(text: str = CONFIG, program: Sequence[str] = ()) -> Iterator[Operator]:
+    """With a terminal that is asked to end, and ends well. ``program``: else the command's own."""
+    # A short directory: sockets are in it.
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as directory:
+        made = Operator(Path(directory), text, program)
+        try:
+            yield made
+        finally:
+            made.process.terminate()
+            _, told = made.process.communicate(timeout=DEADLINE_S)
+        assert (made.process.returncode, told) == (0, "")
+
+
 @pytest.fixture
 def operator() -> Iterator[Operator]:
-    """With a running terminal, in a short directory: sockets are in it."""
-    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as directory:
-        made = Operator(Path(directory))
+    with _operating() as made:
         yield made
-        made.process.terminate()
-        _, told = made.process.communicate(timeout=DEADLINE_S)
-        assert (made.process.returncode, told) == (0, "")
 
 
 def _changed(before: dict[str, int | None], after: dict[str, int | None]) -> set[str]:
@@ -118,6 +142,8 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
         assert err.splitlines()[0] == "callpoint: the config is refused, nothing was changed"
         assert err.splitlines()[1:] == checked.splitlines()[1:], "the same words as check's"
         assert len(err.splitlines()) == 3
+        logged = (await operator.logged("config refused"))["problems"]
+        assert logged == [line.strip() for line in err.splitlines()[1:]]
         assert await operator.pids() == second
 
         operator.edit('inptu = "none"\nloop = 3', 'input = "none"')
@@ -148,6 +174,105 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
         assert not any('"process": "supervisor"' in line for line in said)
 
     asyncio.run(scenario())
+
+
+# -- a hang-up before it runs ----------------------------------------------------------------------
+
+
+class Door:
+    """An address at which nobody answers until it is opened."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.waiter = f"""
+[programs.waiter]
+command = ["sleep", "600"]
+starts = "before"
+ready = "tcp://127.0.0.1:{self._socket.getsockname()[1]}"
+start_timeout = 600
+"""
+
+    def open(self) -> None:
+        self._socket.listen()
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    made = Door()
+    yield made
+    made.close()
+
+
+async def _starting(operator: Operator) -> Status:
+    """Wait until the first of them starts."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not (operator.runtime_dir / "control.sock").exists():
+            await asyncio.sleep(0.01)
+        while True:
+            status = await order(operator.runtime_dir, GetStatus())
+            assert isinstance(status, Status)
+            assert status.state == "starting"
+            if status.actors["waiter"].pid:
+                return status
+            await asyncio.sleep(0.01)
+
+
+def test_a_hang_up_while_it_starts_is_heeded_once_it_runs(door: Door) -> None:
+    async def scenario(operator: Operator) -> None:
+        before = await _starting(operator)
+        operator.process.send_signal(signal.SIGHUP)
+        operator.edit("loop = false", "loop = true")
+        assert (await _starting(operator)).pid == before.pid
+        door.open()
+        reloaded = await operator.logged("config reloaded")
+        assert reloaded["actors_restarted"] == ["session", "audio", "room"]
+        now = await running(operator.runtime_dir, GetStatus())
+        assert now.actors["waiter"].pid == before.actors["waiter"].pid
+
+    with _operating(CONFIG + door.waiter) as operator:
+        asyncio.run(scenario(operator))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_it_starts_leaves_nothing(door: Door, number: signal.Signals) -> None:
+    async def scenario(operator: Operator) -> None:
+        status = await _starting(operator)
+        operator.process.send_signal(number)
+        assert await asyncio.to_thread(operator.process.wait, DEADLINE_S) == exits.ASKED
+        assert list(operator.runtime_dir.glob("*.sock")) == []
+        assert not alive(status.actors["waiter"].pid or 0)
+
+    with _operating(CONFIG + door.waiter) as operator:
+        asyncio.run(scenario(operator))
+
+
+_HUNG_UP_AT_ONCE = """
+import os, signal, sys
+from supervisor.__main__ import main
+
+def hang_up(event, args):
+    global config
+    if event == "open" and str(args[0]) == config:
+        config = ""
+        os.kill(os.getpid(), signal.SIGHUP)
+
+config = sys.argv[2]
+sys.addaudithook(hang_up)
+main()
+"""
+
+
+def test_so_is_one_while_it_reads_its_config_for_the_first_time() -> None:
+    async def scenario(operator: Operator) -> None:
+        reloaded = await operator.logged("config reloaded")
+        assert reloaded["actors_restarted"] == []
+
+    with _operating(program=("-c", _HUNG_UP_AT_ONCE)) as operator:
+        asyncio.run(scenario(operator))
 
 
 _RUN = """
