@@ -121,6 +121,9 @@ def _home_of(key: str, path: Path) -> str:
 
 
 def _wrong(value: Any, type_: Any, path: Path) -> Finding:
+    if isinstance(value, str) and get_origin(type_) in (dict, list, tuple):
+        # A whole command or environment may be in it, with secrets; and the log has this.
+        return Finding(path, f"must be {describe(type_)}, not a text")
     what = f"must be {describe(type_)}, not {_shown(value)}"
     if isinstance(value, str) and (words := choices(type_)):
         return Finding(path, what, did_you_mean(value, words))

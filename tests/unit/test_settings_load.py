@@ -114,7 +114,7 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_the_nearest_right_
         ("[actors.a]\ntarget='a.b'\n", "2: actors.a.target: must be package.module:Class"),
         ("[actors.a]\ntarget='a..b:C'\n", "2: actors.a.target: must be package.module:Class"),
         ("actors.a = 1\n", "1: actors.a: must be a table, not 1"),
-        ("[actors.a]\noptions = 'x'\n", '2: actors.a.options: must be a table, not "x"'),
+        ("[actors.a]\noptions = 'x'\n", "2: actors.a.options: must be a table, not a text"),
         (
             "[supervisor]\nstuck_after = 2\n",
             "2: supervisor.stuck_after: must be above slow_after (3)",
@@ -217,6 +217,19 @@ def test_a_secret_is_refused_with_a_remedy_and_never_shown(tmp_path: Path, text:
     assert SECRETS[text] in problem
     assert "; t" in problem  # take it out, and where it comes from
     assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("command = 'sing --key hush'\n", "command: must be an array of texts"),
+        ("command = ['sing']\nenvironment = 'KEY=hush'\n", "environment: must be a table"),
+    ],
+)
+def test_nor_is_what_may_hold_one(tmp_path: Path, text: str, expected: str) -> None:
+    (problem,) = _refused(tmp_path, "[programs.a]\n" + text)
+    assert expected in problem
+    assert problem.endswith(", not a text")
 
 
 def test_options_that_only_sound_secret_are_taken(tmp_path: Path) -> None:
