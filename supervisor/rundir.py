@@ -1,8 +1,11 @@
 """The runtime directory: private, and one terminal in it at a time."""
 
+import contextlib
+import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from actors.runtime import kin
@@ -34,22 +37,51 @@ class RuntimeDir:
         was killed in it. Raises :class:`RuntimeDirError`.
         """
         self.path = path
-        _make_private(path)
-        self._lock, before = _lock(path / LOCK)
-        if not _end_leftovers(before):
-            os.close(self._lock)
-            raise RuntimeDirError(
-                f"processes of a killed terminal in {path} do not end", "reboot this machine"
-            )
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, kin.identity(os.getpid()).encode(), 0)
-        _unlink_sockets(path)
+        with self.usable(), contextlib.ExitStack() as undo:
+            _make_private(path)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            undo.callback(os.close, self._lock)
+            before = _take(self._lock, path)
+            if not _end_leftovers(before):
+                raise RuntimeDirError(
+                    f"processes of a killed terminal in {path} do not end", "reboot this machine"
+                )
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, kin.identity(os.getpid()).encode(), 0)
+            _unlink_sockets(path)
+            undo.pop_all()
+
+    @contextlib.contextmanager
+    def usable(self) -> Iterator[None]:
+        """For what makes something in it: an ``OSError`` comes as :class:`RuntimeDirError`."""
+        try:
+            yield
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def release(self) -> None:
-        """Remove the sockets and give the lock up; the tape and the (unlocked) lock file stay."""
-        _unlink_sockets(self.path)
-        os.ftruncate(self._lock, 0)
+        """Remove the sockets and give the lock up; the tape and the (unlocked) lock file stay.
+        What cannot be removed any more is for the next terminal to remove.
+        """
+        with contextlib.suppress(OSError):
+            _unlink_sockets(self.path)
+            os.ftruncate(self._lock, 0)
         os.close(self._lock)
+
+
+_ANOTHER = "name another with --runtime-dir or CALLPOINT_RUNTIME_DIR"
+
+
+def _unusable(path: Path, error: OSError) -> RuntimeDirError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RuntimeDirError(
+            f"no space left in the runtime directory {path}",
+            f"make room there (df and df -i show it), or {_ANOTHER}",
+        )
+    where = f"{error.filename} in " if error.filename else ""
+    return RuntimeDirError(
+        f"cannot use {where}the runtime directory {path}: {error.strerror}", _ANOTHER
+    )
 
 
 def _make_private(path: Path) -> None:
@@ -59,12 +91,12 @@ def _make_private(path: Path) -> None:
     except OSError as cause:
         raise RuntimeDirError(
             f"cannot make the runtime directory {path}: {cause.strerror}",
-            "name another with --runtime-dir or CALLPOINT_RUNTIME_DIR",
+            _ANOTHER,
         ) from cause
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise RuntimeDirError(
             f"the runtime directory {path} is not a directory of this user",
-            "name another with --runtime-dir or CALLPOINT_RUNTIME_DIR",
+            _ANOTHER,
         )
     if found.st_mode & 0o077:
         raise RuntimeDirError(
@@ -73,19 +105,17 @@ def _make_private(path: Path) -> None:
         )
 
 
-def _lock(path: Path) -> tuple[int, str]:
-    """The descriptor that holds the lock, and who had it before without having given it up."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _take(lock: int, path: Path) -> str:
+    """Lock it; returns who had it before without having given it up."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         pid = _holder(lock).partition(":")[0] or "unknown"
-        os.close(lock)
         raise AlreadyRunning(
-            f"a terminal is already running in {path.parent} (pid {pid})",
+            f"a terminal is already running in {path} (pid {pid})",
             "stop it first, or give this one another --runtime-dir",
         ) from None
-    return lock, _holder(lock)
+    return _holder(lock)
 
 
 def _holder(lock: int) -> str:

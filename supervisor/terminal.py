@@ -61,15 +61,6 @@ class Terminal:
         with ExitStack() as opened:
             self._open(opened)
             self._opened = opened.pop_all()
-        self._tree = Tree(
-            self._bus,
-            self._settings,
-            self._specs,
-            offer=self._sink.offer,
-            escalate=self._on_escalation,
-            hung=self._server_watch.does_not_answer,
-        )
-        self._control = Control(self._bus, self._tree, self.stopped.set, self.reload)
         asked = asyncio.create_task(self._stop_while_starting())
         try:
             await self._tree.start()
@@ -82,18 +73,32 @@ class Terminal:
         return self
 
     def _open(self, opened: ExitStack) -> None:
-        opened.callback(RuntimeDir(self._path).release)
+        runtime_dir = RuntimeDir(self._path)
+        opened.callback(runtime_dir.release)
         self._sink = self._given_sink or Sink(self._log_file)
         if self._given_sink is None:
             opened.callback(self._sink.close)
+        with runtime_dir.usable():
+            self._open_sockets(opened)
+
+    def _open_sockets(self, opened: ExitStack) -> None:
         # In a process of our own nothing is left below /tmp, whoever is killed.
         directory = self._path if family.is_adopting() else None
         forks.hold(preloadable(self._specs), directory)
         opened.callback(forks.let_go)
         self._server_watch = ServerWatch()
         opened.callback(self._server_watch.close)
-        self._bus = Bus(self._path)
-        opened.callback(self._bus.close, linger_ms=200)
+        bus = Bus(self._path)
+        opened.callback(bus.close, linger_ms=200)
+        self._tree = Tree(
+            bus,
+            self._settings,
+            self._specs,
+            offer=self._sink.offer,
+            escalate=self._on_escalation,
+            hung=self._server_watch.does_not_answer,
+        )
+        self._control = Control(bus, self._tree, self.stopped.set, self.reload)
 
     async def _stop_while_starting(self) -> None:
         await self.stopped.wait()

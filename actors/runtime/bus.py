@@ -12,6 +12,7 @@ socket is asked one thing.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -106,7 +107,9 @@ class Bus:
         self._lanes: list[Lane] = []
 
     def bind(self, pattern: Pattern, name: str, on_frame: OnFrame, *, queue: int = 1000) -> "Lane":
-        """The lane that others connect to. ``queue``: frames held for each peer, each way."""
+        """The lane that others connect to. ``queue``: frames held for each peer, each way. Raises
+        ``OSError`` when its socket cannot be made.
+        """
         return self._open(pattern, on_frame, bind=name, queue=queue)
 
     def connect(
@@ -158,7 +161,7 @@ class Bus:
                 monitor = _monitor(socket, on_link)
                 unless_open.callback(monitor.close)
             if bind:
-                socket.bind(endpoint(self.runtime_dir, bind))
+                _bind(socket, endpoint(self.runtime_dir, bind))
             else:
                 socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
                 socket.connect(endpoint(self.runtime_dir, connect))
@@ -178,6 +181,14 @@ class Bus:
         for lane in self._lanes:
             lane.close(linger_ms=linger_ms)
         self._lanes.clear()
+
+
+def _bind(socket: "zmq.Socket[bytes]", address: str) -> None:
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        number = error.errno or 0
+        raise OSError(number, os.strerror(number), address.removeprefix("ipc://")) from None
 
 
 def _monitor(socket: "zmq.Socket[bytes]", on_link: OnLink) -> "Lane":
