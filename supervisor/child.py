@@ -23,6 +23,9 @@ _FIRST_WORD_BYTES = 4096
 class Child:
     """A process that has a job; it has a pid once the fork server has told it.
 
+    Only then it gets the job: should the server die before, nobody could end what it has forked,
+    and the next try would make a second one of it.
+
     ``on_born`` is called once when it has one, ``on_death`` once with how it ended and when nothing
     of it is left, both in the loop. ``mark``: in the environment of what it starts. ``birth``: of
     the process, which is the child's from now on.
@@ -54,7 +57,9 @@ class Child:
         self._loop = asyncio.get_running_loop()
         self._early: list[signal.Signals] = []
         self._loop.add_reader(self._hears, self.hear)
-        birth.begin(job)
+        self._job: Job | None = job
+        if birth.pid is not None:  # a spare one
+            self._begin()
         self._life = self._loop.create_task(self._live(), name=f"life of {name}")
 
     @property
@@ -106,7 +111,13 @@ class Child:
         self.gone.set()
         self._on_death(death)
 
+    def _begin(self) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            self._birth.begin(job)
+
     async def _live_and_die(self, pid: int) -> Death:
+        self._begin()
         for number in self._early:
             self.signal(number)
         self._on_born()

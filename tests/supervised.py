@@ -77,6 +77,13 @@ class Stage:
         assert pid
         return pid
 
+    async def spare(self) -> int:
+        """The pid of the spare process, once there is one."""
+        async with asyncio.timeout(DEADLINE_S):
+            while (pid := self.terminal._tree._spare.pid) is None:
+                await asyncio.sleep(0.002)
+        return pid
+
     async def until(self, condition: Callable[[Rows], bool]) -> None:
         """Look after every turn of the loop: the terminal runs in this very loop."""
         try:

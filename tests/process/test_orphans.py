@@ -15,6 +15,7 @@ from actors.messages import Custom, GetStatus, RestartActor, Status
 from actors.runtime import kin
 from actors.runtime.client import Client
 from supervisor import forks, server_watch
+from supervisor.spec import ActorSpec, ProgramSpec, Rules
 from tests.children import DEADLINE_S
 from tests.supervised import Stage, alive, gone, order, puppet, running, stage
 
@@ -110,6 +111,30 @@ def test_a_fork_server_that_dies_over_a_start_costs_a_try(runtime_dir: Path) -> 
             await on.until(lambda now: now["puppet"].state == "starting")
             os.kill(forks.server_pid(), signal.SIGKILL)
             await on.until_back(before)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["puppet", "program"])
+def test_what_it_has_forked_and_told_nobody_of_comes_to_nothing(
+    runtime_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    dies = tmp_path / "dies"
+    monkeypatch.setenv("CALLPOINT_TEST_DIES", str(dies))
+    kills = ActorSpec("puppet", "tests.dying_server:Puppet", {}, Rules(preload=True))
+
+    async def scenario() -> None:
+        sleeper = ProgramSpec("program", ("sleep", "600"))
+        async with stage(runtime_dir, kills, sleeper, backoff_initial=0.01) as on:
+            spare, before = await on.spare(), on.pid(name)
+            os.kill(spare, signal.SIGKILL)
+            await on.until(lambda _: on.terminal._tree._spare.pid is None)
+            dies.touch()
+            os.kill(before, signal.SIGKILL)
+            row = await on.until_back(before, name)
+            unknown = int(dies.with_suffix(".done").read_text())
+            assert unknown not in (0, row.pid)
+            await gone(unknown)
 
     asyncio.run(scenario())
 

@@ -9,20 +9,12 @@ import pytest
 
 from supervisor.spec import ProgramSpec
 from tests.children import DEADLINE_S
-from tests.supervised import Stage, alive, fork_server, gone, puppet, stage
+from tests.supervised import alive, fork_server, gone, puppet, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
 _ = fork_server
 
 SLEEPER = ProgramSpec("program", ("sleep", "600"))
-
-
-async def _spare(on: Stage) -> int:
-    """Its pid, once there is one."""
-    async with asyncio.timeout(DEADLINE_S):
-        while (pid := on.terminal._tree._spare.pid) is None:
-            await asyncio.sleep(0.002)
-    return pid
 
 
 @pytest.mark.parametrize("name", ["puppet", "program"])
@@ -31,11 +23,11 @@ def test_it_becomes_whoever_has_died_and_another_takes_its_place(
 ) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet(), SLEEPER) as on:
-            spare, before = await _spare(on), on.pid(name)
+            spare, before = await on.spare(), on.pid(name)
             os.kill(before, signal.SIGKILL)
             await on.until_back(before, name)
             assert on.pid(name) == spare
-            assert await _spare(on) not in (spare, before)
+            assert await on.spare() not in (spare, before)
 
     asyncio.run(scenario())
 
@@ -43,7 +35,7 @@ def test_it_becomes_whoever_has_died_and_another_takes_its_place(
 def test_it_ends_with_the_terminal(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet()) as on:
-            spare = await _spare(on)
+            spare = await on.spare()
             assert alive(spare)
         assert not alive(spare)
 
@@ -53,7 +45,7 @@ def test_it_ends_with_the_terminal(runtime_dir: Path) -> None:
 def test_one_that_dies_unused_costs_the_next_start_nothing(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet()) as on:
-            spare, before = await _spare(on), on.pid()
+            spare, before = await on.spare(), on.pid()
             os.kill(spare, signal.SIGKILL)
             await gone(spare)
             async with asyncio.timeout(DEADLINE_S):
@@ -69,7 +61,7 @@ def test_one_that_dies_unused_costs_the_next_start_nothing(runtime_dir: Path) ->
 def test_one_that_is_dead_when_it_is_taken_is_one_more_try(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet(), backoff_initial=0.01) as on:
-            spare, before = await _spare(on), on.pid()
+            spare, before = await on.spare(), on.pid()
             os.kill(spare, signal.SIGSTOP)  # takes its job, and does nothing with it
             os.kill(before, signal.SIGKILL)
             await on.until(lambda now: now["puppet"].pid == spare)
