@@ -89,14 +89,13 @@ class Tree:
         self.members = {spec.name: self._member(spec) for spec in specs}
         """By name, in the order of starting."""
         self._units = self._grouped()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        """To the next step of a unit, by the name of its first member."""
+        """By the names of their members; one that a reload stops is in none any more."""
+        self._timers: dict[Unit, asyncio.TimerHandle] = {}
+        """To the next step of each."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting_up = False
         self._orders = asyncio.Lock()
         """One restart or reload at a time."""
-        self._held = False
-        """Somebody else moves the members; the units only take note."""
         self._stopping = False
 
     def _member(self, spec: Spec) -> Member:
@@ -158,7 +157,7 @@ class Tree:
     async def stop(self) -> None:
         """Stop all in reverse order, each with its own deadline. A restart that is due is not."""
         self._stopping = True
-        self._hold()
+        self._forget_timers()
         await self._spare.close()
         for member in reversed(self.members.values()):
             await member.end("terminal stopped", with_terminal=True)
@@ -185,8 +184,8 @@ class Tree:
 
     async def change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
         """Go over to another config: stop what is gone or changed, start what is new or changed,
-        leave the rest alone. Returns what was done and who did not become Ready (they are tried
-        again as after a crash).
+        leave the rest alone: whoever dies meanwhile is restarted as ever. Returns what was done and
+        who did not become Ready (they are tried again as after a crash).
         """
         async with self._orders:
             return await self._change(settings, specs)
@@ -194,8 +193,8 @@ class Tree:
     async def _change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
         before = [member.spec for member in self.members.values()]
         todo = changes(self._settings, settings, before, specs)
-        self._hold()
         for name in todo.stop:
+            self._take_out(name)
             await self.members[name].end("config changed")
         self._settings = settings
         self._surroundings = replace(
@@ -203,14 +202,7 @@ class Tree:
             settings=settings.to_plain(),
             heartbeat_s=heartbeat_of(settings.supervisor),
         )
-        waiting = {name for name, unit in self._units.items() if unit.will_start(name)}
-        self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
-        self._units = self._grouped()
-        for name, member in self.members.items():
-            if phase := _PHASES.get(member.state):
-                self._units[name].resume(name, phase)
-            if name in waiting and name not in todo.start:
-                self._units[name].restart(name, self._loop.time())
+        self._regroup(specs)
         self._watch.change(settings.supervisor)
         failed = []
         for name in todo.start:
@@ -220,8 +212,27 @@ class Tree:
             await self.members[name].settled.wait()
             if self.members[name].state != "running":
                 failed.append(name)
-        self._release()
         return todo, failed
+
+    def _take_out(self, name: str) -> None:
+        """Of its unit, which must neither start it again nor wait for its end."""
+        unit = self._units.pop(name)
+        unit.leave(name)
+        self._advance(unit)
+
+    def _regroup(self, specs: Sequence[Spec]) -> None:
+        """Put the members under new rules, and those that wait for their restart on their way."""
+        waiting = {name for name, unit in self._units.items() if unit.will_start(name)}
+        self._forget_timers()
+        self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
+        self._units = self._grouped()
+        for name, member in self.members.items():
+            if phase := _PHASES.get(member.state):
+                self._units[name].resume(name, phase)
+            if name in waiting:
+                self._units[name].restart(name, self._loop.time())
+        for unit in dict.fromkeys(self._units.values()):
+            self._advance(unit)
 
     def _kept_or_new(self, spec: Spec) -> Member:
         member = self.members.get(spec.name)
@@ -230,17 +241,10 @@ class Tree:
         member.spec, member.policy = spec, self._settings.supervisor
         return member
 
-    def _hold(self) -> None:
-        self._held = True
+    def _forget_timers(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-
-    def _release(self) -> None:
-        if not self._stopping:
-            self._held = False
-            for unit in set(self._units.values()):
-                self._advance(unit)
 
     # -- one member ------------------------------------------------------------------------------
 
@@ -250,10 +254,9 @@ class Tree:
 
     def _advance(self, unit: Unit) -> None:
         """Do what the unit wants to be done next."""
-        if self._held:
+        if self._stopping:
             return
-        key = unit.members[0]
-        if timer := self._timers.pop(key, None):
+        if timer := self._timers.pop(unit, None):
             timer.cancel()
         match unit.next(self._loop.time()):
             case Start(name):
@@ -262,7 +265,7 @@ class Tree:
                 self._spawn(self.members[name].end(why))
             case Wait(until):
                 again = self._loop.call_at(until, self._safely, self._advance, unit)
-                self._timers[key] = again
+                self._timers[unit] = again
 
     def _on_ready(self, member: Member) -> None:
         self._watch.ready(member)
@@ -281,7 +284,7 @@ class Tree:
         if member.is_actor:
             down = ActorDown(member.name, member.incarnation, str(death))
             self._after(self._lane.say_all, self._listeners(member), down)
-        if self._stopping:
+        if self._stopping or member.name not in self._units:
             member.state = "stopped"
         elif self._fails_the_terminal(member, death):
             member.state = "failed"
@@ -325,7 +328,7 @@ class Tree:
                 member.state = "stopped" if death.kind == "asked" else "ended"
                 log.info("actor ended", extra=told)
         # A member that goes down with its group has not settled before it is back.
-        if self._held or not (death.kind == "asked" and unit.will_start(name)):
+        if not (death.kind == "asked" and unit.will_start(name)):
             member.settled.set()
         self._advance(unit)
 

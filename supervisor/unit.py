@@ -135,6 +135,13 @@ class Unit:
         self._to_start.discard(name)
         self._due.pop(name, None)
 
+    def leave(self, name: str) -> None:
+        """Somebody else sees to its end: the others go on without it."""
+        self._order = tuple(each for each in self._order if each != name)
+        self._phase.pop(name, None)
+        self._to_stop.pop(name, None)
+        self._to_start.discard(name)
+
     def ready(self, name: str) -> None:
         """It is Ready."""
         self._phase[name] = Phase.UP

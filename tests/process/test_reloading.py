@@ -375,3 +375,63 @@ def test_a_reload_in_the_middle_of_a_groups_restart_loses_nobody(runtime_dir: Pa
                 await on.until_back(before[name], name)
 
     asyncio.run(scenario())
+
+
+def test_while_a_reload_waits_for_a_start_all_others_are_restarted_as_ever(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("kept"), puppet("changed")) as on:
+            before = on.pid("changed")
+            tree = on.terminal._tree
+            specs = [
+                tree.members["router"].spec,
+                puppet("kept"),
+                puppet("changed", anything="new"),
+                puppet("new", start="hang"),
+            ]
+            change = asyncio.create_task(tree.change(on.terminal._settings, specs))
+            await on.until(lambda now: "new" in now and now["new"].state == "starting")
+            assert on.pid("changed") != before
+            for victim in ("kept", "changed", "router"):
+                pid = on.pid(victim)
+                os.kill(pid, signal.SIGKILL)
+                await on.until_back(pid, victim)
+            assert not change.done()
+            change.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_while_a_reload_waits_for_an_end_all_others_are_restarted_as_ever(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        members = [puppet(name, rules=Rules(group="g")) for name in ("mate", "stubborn")]
+        async with stage(
+            runtime_dir,
+            puppet("kept"),
+            *members,
+            groups={"g": "one_for_all"},
+            slow_after=0.5,
+            stuck_after=60.0,
+            stop_grace=30.0,
+        ) as on:
+            stubborn = on.pid("stubborn")
+            await on.tell("hang", to="stubborn", how="deadlock")
+            await on.until(lambda now: now["stubborn"].health.startswith("no heartbeat"))
+            tree = on.terminal._tree
+            specs = [each.spec for each in tree.members.values() if each.name != "stubborn"]
+            change = asyncio.create_task(tree.change(on.terminal._settings, specs))
+            await on.until(lambda now: now["stubborn"].state == "stopping")
+            for victim in ("kept", "mate", "router"):
+                pid = on.pid(victim)
+                os.kill(pid, signal.SIGKILL)
+                await on.until_back(pid, victim)
+            assert not change.done()
+            os.kill(stubborn, signal.SIGKILL)
+            done, failed = await change
+            assert (done.stop, done.start, failed) == (("stubborn",), (), [])
+            assert "stubborn" not in on.terminal.status().actors
+
+    asyncio.run(scenario())

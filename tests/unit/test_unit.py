@@ -276,6 +276,23 @@ def test_a_restart_that_was_asked_for_concerns_that_one_alone(strategy: Strategy
     assert world.told() == "-a +a"
 
 
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_a_member_that_leaves_is_neither_started_nor_waited_for(strategy: Strategy) -> None:
+    world = _world(strategy, ABC)
+    del world.alive["a"]
+    world.unit.died("a", CRASH, ran_s=1.0, now=world.now, essential=True)
+    assert world.unit.next(world.now) == Stop("c", "stopped with a")
+    assert world.unit.next(world.now) is None
+    world.unit.leave("c")
+    world.work()
+    assert world.told() == "-b +a +b"
+    world.dies("a", after=RESET_S)
+    assert world.told() == "-b +a +b", "nor is it of the group any more"
+    world.unit.leave("a")
+    world.unit.leave("b")
+    assert world.unit.next(world.now) is None
+
+
 # -- too many --------------------------------------------------------------------------------------
 
 
