@@ -94,8 +94,10 @@ class Tree:
         """To the next step of each."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting_up = False
-        self._orders = asyncio.Lock()
-        """One restart or reload at a time."""
+        self._restarts = asyncio.Lock()
+        """One that was asked for at a time."""
+        self._reloads = asyncio.Lock()
+        """One at a time, and no restart is begun in the middle of one."""
         self._stopping = False
 
     def _member(self, spec: Spec) -> Member:
@@ -142,17 +144,17 @@ class Tree:
             self._launch(member)
             await member.settled.wait()
             while member.state == "starting" or self._is_waited_for(member):
-                if member.state == "backing-off":
+                if member.state != "starting":
                     member.settled.clear()
                 await member.settled.wait()
             if member.state == "failed" and not self._stopping:
-                raise _start_failed(member)
+                raise self._start_failed(member)
         self._starting_up = False
 
-    @staticmethod
-    def _is_waited_for(member: Member) -> bool:
+    def _is_waited_for(self, member: Member) -> bool:
         """Nothing of what comes after it could do without it."""
-        return member.state == "backing-off" and member.essential
+        will_start = not self._stopping and self._units[member.name].will_start(member.name)
+        return will_start and member.essential
 
     async def stop(self) -> None:
         """Stop all in reverse order, each with its own deadline. A restart that is due is not."""
@@ -170,24 +172,25 @@ class Tree:
 
         Raises :class:`UnknownActor`, :class:`StartFailedError`. Never counted as a crash.
         """
-        async with self._orders:
-            if (member := self.members.get(name)) is None:
-                raise UnknownActor(name)
-            if self._stopping:
-                raise StartFailedError(name, "the terminal is stopping", "")
-            member.settled.clear()
-            self._units[name].restart(name, self._loop.time())
-            self._advance(self._units[name])
+        async with self._restarts:
+            async with self._reloads:
+                if (member := self.members.get(name)) is None:
+                    raise UnknownActor(name)
+                if self._stopping:
+                    raise StartFailedError(name, "the terminal is stopping", "")
+                member.settled.clear()
+                self._units[name].restart(name, self._loop.time())
+                self._advance(self._units[name])
             await member.settled.wait()
             if member.state != "running":
-                raise _start_failed(member)
+                raise self._start_failed(member)
 
     async def change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
         """Go over to another config: stop what is gone or changed, start what is new or changed,
         leave the rest alone: whoever dies meanwhile is restarted as ever. Returns what was done and
         who did not become Ready (they are tried again as after a crash).
         """
-        async with self._orders:
+        async with self._reloads:
             return await self._change(settings, specs)
 
     async def _change(self, settings: Settings, specs: Sequence[Spec]) -> tuple[Changes, list[str]]:
@@ -246,6 +249,17 @@ class Tree:
             timer.cancel()
         self._timers.clear()
 
+    def _start_failed(self, member: Member) -> StartFailedError:
+        unit = self._units.get(member.name)
+        if unit is not None and (first := unit.waits_for(member.name)):
+            ahead = self._start_failed(self.members[first])
+            reason = f"waits for {first} ({self.members[first].state}: {ahead.reason})"
+            return StartFailedError(member.name, reason, ahead.remedy)
+        if member.failure is not None:
+            return StartFailedError(member.name, member.failure.error, member.failure.remedy or "")
+        reason = f"did not become ready ({member.last_exit or member.state})"
+        return StartFailedError(member.name, reason, "the log says more")
+
     # -- one member ------------------------------------------------------------------------------
 
     def _launch(self, member: Member) -> None:
@@ -266,6 +280,8 @@ class Tree:
             case Wait(until):
                 again = self._loop.call_at(until, self._safely, self._advance, unit)
                 self._timers[unit] = again
+                for name in unit.members:  # given up for now, also those that wait for another
+                    self.members[name].settled.set()
 
     def _on_ready(self, member: Member) -> None:
         self._watch.ready(member)
@@ -357,11 +373,3 @@ class Tree:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _start_failed(member: Member) -> StartFailedError:
-    failure = member.failure
-    if failure is None:
-        reason = f"did not become ready ({member.last_exit or member.state})"
-        return StartFailedError(member.name, reason, "the log says more")
-    return StartFailedError(member.name, failure.error, failure.remedy or "")

@@ -123,6 +123,16 @@ class Unit:
         """It is not up, and this unit means to start it without being asked."""
         return name in self._to_start
 
+    def waits_for(self, name: str) -> str | None:
+        """Who is to be started before this one, which is to be started too; None: nobody."""
+        if name not in self._to_start or (first := self._first()) == name:
+            return None
+        return first
+
+    def _first(self) -> str:
+        """Of those to be started."""
+        return min(self._to_start, key=self._order.index)
+
     # -- what happens ----------------------------------------------------------------------------
 
     def resume(self, name: str, phase: Phase) -> None:
@@ -210,7 +220,7 @@ class Unit:
             return Stop(last, self._to_stop.pop(last))
         if not self._to_start or Phase.STARTING in self._phase.values():
             return None
-        first = min(self._to_start, key=self._order.index)
+        first = self._first()
         if now < (due := self._due.get(first, now)):
             return Wait(due)
         self.started(first)

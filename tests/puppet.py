@@ -18,8 +18,8 @@ IMPORTED_IN = os.getpid()
 
 class Puppet(Actor):
     """Options: ``start`` (``ok``, ``fail``, ``hang``, ``spin``, ``exit``, ``fail-again``,
-    ``fail-until`` a file ``mended`` is in the runtime directory, ``die-ready`` after so many
-    ``turns`` of the loop), ``handles_within_s``.
+    ``hang-again``, ``fail-until`` a file ``mended`` is in the runtime directory, ``die-ready``
+    after so many ``turns`` of the loop), ``handles_within_s``.
     """
 
     async def on_start(self) -> None:
@@ -34,6 +34,8 @@ class Puppet(Actor):
             case "fail-until" if not (self.runtime_dir / "mended").exists():
                 raise StartError("told to fail", "make a file: mended")
             case "hang":
+                await asyncio.Event().wait()
+            case "hang-again" if self.incarnation == 2:
                 await asyncio.Event().wait()
             case "spin":
                 while True:

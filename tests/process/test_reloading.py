@@ -21,6 +21,7 @@ import pytest
 from actors.messages import Done, Failed, GetStatus, Reload, RestartActor, Status
 from supervisor import exits
 from supervisor.spec import Rules
+from supervisor.tree import StartFailedError
 from tests.children import DEADLINE_S
 from tests.supervised import alive, fork_server, order, puppet, running, stage
 
@@ -433,5 +434,20 @@ def test_while_a_reload_waits_for_an_end_all_others_are_restarted_as_ever(
             done, failed = await change
             assert (done.stop, done.start, failed) == (("stubborn",), (), [])
             assert "stubborn" not in on.terminal.status().actors
+
+    asyncio.run(scenario())
+
+
+def test_a_reload_does_not_wait_for_a_restart(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet(start="hang-again")) as on:
+            tree = on.terminal._tree
+            restart = asyncio.create_task(tree.restart("puppet"))
+            await on.until(lambda now: now["puppet"].state == "starting")
+            specs = [each.spec for each in tree.members.values() if each.name != "puppet"]
+            done, _ = await tree.change(on.terminal._settings, specs)
+            assert done.stop == ("puppet",)
+            with pytest.raises(StartFailedError, match="did not become ready \\(config changed\\)"):
+                await restart
 
     asyncio.run(scenario())

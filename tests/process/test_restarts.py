@@ -5,16 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.messages import GetStatus
+from actors.messages import Done, Failed, GetStatus, RestartActor, Status
 from supervisor import exits
 from supervisor.spec import Rules
 from tests.children import DEADLINE_S
-from tests.supervised import Stage, fork_server, puppet, running, stage
+from tests.supervised import Stage, fork_server, order, puppet, running, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
 _ = fork_server
@@ -182,6 +184,62 @@ def test_what_is_not_needed_goes_into_quarantine_and_comes_back_when_it_is_well(
             assert on.row().restarts == 2
 
     asyncio.run(scenario())
+
+
+def _in_quarantine_together(**a: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Two that are in quarantine together as soon as one has died; with the terminal's rules."""
+    spare = Rules(group="g", essential=False)
+    spares = [puppet("a", rules=spare, **a), puppet("b", rules=spare)]
+    return spares, {"groups": {"g": "one_for_all"}, "intensity": 0, "quarantine": 600.0}
+
+
+def test_a_restart_that_has_to_wait_for_another_in_quarantine_says_so(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        (runtime_dir / "mended").touch()
+        spares, rules = _in_quarantine_together(start="fail-until")
+        async with stage(runtime_dir, *spares, **rules) as on:
+            (runtime_dir / "mended").unlink()
+            os.kill(on.pid("a"), signal.SIGKILL)
+            await on.until(lambda now: now["b"].state == "stopped")
+            assert await order(runtime_dir, RestartActor("b")) == Failed(
+                "start-failed", "b: waits for a (quarantined: told to fail)", "make a file: mended"
+            )
+            (runtime_dir / "mended").touch()
+            assert await order(runtime_dir, RestartActor("b")) == Done()
+            assert on.row("a").state == "running", "both of them"
+
+    asyncio.run(scenario())
+
+
+def test_the_terminal_starts_without_a_group_that_goes_into_quarantine(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        spares, rules = _in_quarantine_together()
+        spares[1] = replace(spares[1], options={"start": "hang"})
+        async with AsyncExitStack() as opened:
+            entering = stage(runtime_dir, *spares, puppet("other"), **rules)
+            starting = asyncio.create_task(opened.enter_async_context(entering))
+            pid = await _while_starting(runtime_dir, "b", pid_of="a")
+            os.kill(pid, signal.SIGKILL)
+            on = await starting
+            states = {name: row.state for name, row in on.terminal.status().actors.items()}
+            assert (states["a"], states["b"]) == ("quarantined", "stopped")
+            assert states["other"] == "running"
+
+    asyncio.run(scenario())
+
+
+async def _while_starting(runtime_dir: Path, name: str, *, pid_of: str) -> int:
+    """Wait until one is being started by a terminal that is; returns the pid of another."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            await asyncio.sleep(0.002)
+            if (runtime_dir / "control.sock").exists():
+                status = await order(runtime_dir, GetStatus())
+                assert isinstance(status, Status)
+                if status.actors[name].state == "starting":
+                    pid = status.actors[pid_of].pid
+                    assert pid is not None
+                    return pid
 
 
 def test_what_is_needed_and_keeps_dying_ends_the_terminal(runtime_dir: Path) -> None:

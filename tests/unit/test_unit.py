@@ -383,8 +383,10 @@ def test_a_group_is_in_quarantine_together() -> None:
     world.told()
     assert isinstance(world.dies("c"), Quarantined)
     assert world.told() == "-b -a"
+    assert [world.unit.waits_for(name) for name in "abc"] == [None, "a", "a"]
     world.wait()
     assert world.told() == "+a +b +c"
+    assert [world.unit.waits_for(name) for name in "abc"] == [None, None, None]
 
 
 def test_units_can_share_their_count() -> None:
