@@ -34,7 +34,8 @@ class Member:
     """What the supervisor knows of one child, and the mechanics of its start and end.
 
     ``on_ready`` and ``on_death`` are called in the loop; the latter with how it ended and the
-    seconds that it ran. Whether it is started again is for others to decide.
+    seconds that it ran well: Ready, and not silent until it was killed for that. Whether it is
+    started again is for others to decide.
     """
 
     def __init__(
@@ -76,6 +77,10 @@ class Member:
         self._over.set()
         self._failed = False
         """This start; ``failure`` says why."""
+        self._well_since: float | None = None
+        """When it became Ready this time."""
+        self._well_until: float | None = None
+        """None: to its end."""
         self._asked = ""
         self._with_terminal = False
         """The whole terminal ends, and this with it."""
@@ -119,6 +124,7 @@ class Member:
         self._failed, self._asked, self._doom, self._ending = False, "", None, None
         self.settled.clear()
         self._over.clear()
+        self._well_since = self._well_until = None
         self.started_at = self._loop.time()
         self._work = work = self._kind_of_work(surroundings)
         self._await_birth()
@@ -182,6 +188,7 @@ class Member:
         self._cancel_deadline()
         self.state = "running"
         self.was_ready = True
+        self._well_since = self._loop.time()
         self.failure = None
         self.settled.set()
         self._on_ready(self)
@@ -222,11 +229,14 @@ class Member:
             self._doom = doom
             self._begin_to_end()
 
-    def kill(self, doom: Death) -> None:
-        """It does not answer any more: have it write its stacks, then SIGKILL."""
+    def kill(self, doom: Death, silent_s: float = 0.0) -> None:
+        """It does not answer any more, for ``silent_s`` seconds: have it write its stacks, then
+        SIGKILL.
+        """
         if self.is_ending or self.child is None:
             return
         self._doom = doom
+        self._well_until = self._loop.time() - silent_s
         self._about_to_end()
         child = self.child
         state = kin.state_of(child.pid) if child.pid else ""
@@ -290,7 +300,6 @@ class Member:
 
     def _concluded(self, death: Death) -> None:
         self._late_word = None
-        ran_s = self._loop.time() - self.started_at
         child, self.child = self.child, None
         if self._asked:
             death = Death("asked", self._asked)
@@ -305,7 +314,13 @@ class Member:
             self._fail(f"ended before it was ready ({death}){last}", "the log says more")
             death = Death("start failed", f"start failed ({death})")
         self._over.set()
-        self._on_death(self, death, ran_s)
+        self._on_death(self, death, self._ran_well_s())
+
+    def _ran_well_s(self) -> float:
+        if self._well_since is None:
+            return 0.0
+        until = self._loop.time() if self._well_until is None else self._well_until
+        return until - self._well_since
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:

@@ -82,7 +82,9 @@ class Crashes:
         self._in_a_row = 0
 
     def died(self, *, ran_s: float) -> float:
-        """Count a death after ``ran_s`` seconds; returns the delay before the next start."""
+        """Count a death after ``ran_s`` seconds that it ran well; returns the delay before the
+        next start.
+        """
         if ran_s >= self._back_off.reset_after:
             self._in_a_row = 0
         self._in_a_row += 1

@@ -159,7 +159,9 @@ class Unit:
     def died(
         self, name: str, death: Death, *, ran_s: float, now: float, essential: bool
     ) -> Outcome:
-        """Its process has ended after ``ran_s`` seconds. ``essential``: the unit is."""
+        """Its process has ended, after it ran well for ``ran_s`` seconds; 0: it was never Ready.
+        ``essential``: the unit is.
+        """
         self._phase[name] = Phase.DOWN
         if not wants_restart(self._types[name], death):
             if death.kind != "asked":

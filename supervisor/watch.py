@@ -161,7 +161,8 @@ class Watch:
                     log.warning("actor slow", extra={"actor": found.name, "silent_s": silent_s})
                 case Stuck():
                     log.error("actor stuck", extra={"actor": found.name, "silent_s": silent_s})
-                    member.kill(Death("hang", f"hang, no heartbeat for {silent_s:g} s"))
+                    doom = Death("hang", f"hang, no heartbeat for {silent_s:g} s")
+                    member.kill(doom, found.silent_s)
 
     # -- memory and processor --------------------------------------------------------------------
 

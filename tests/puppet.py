@@ -19,7 +19,8 @@ IMPORTED_IN = os.getpid()
 class Puppet(Actor):
     """Options: ``start`` (``ok``, ``fail``, ``hang``, ``spin``, ``exit``, ``fail-again``,
     ``hang-again``, ``fail-until`` a file ``mended`` is in the runtime directory, ``die-ready``
-    after so many ``turns`` of the loop), ``handles_within_s``.
+    after so many ``turns`` of the loop, ``hang-ready`` before the first heartbeat),
+    ``handles_within_s``.
     """
 
     async def on_start(self) -> None:
@@ -93,6 +94,8 @@ class Puppet(Actor):
         return None
 
     def health(self) -> str:
+        if self.options.get("start") == "hang-ready":
+            time.sleep(3600)  # the fault itself
         return self._health
 
     def quiet(self) -> bool:

@@ -29,7 +29,8 @@ class Supervisor(Section, frozen=True):
     backoff_max: PositiveSeconds = 10.0
     """Longest wait between restarts, in seconds."""
     backoff_reset: PositiveSeconds = 30.0
-    """Seconds an actor must run for its next crash to count as the first again."""
+    """Seconds an actor must run, once it is Ready, for its next crash to count as the first
+    again."""
     intensity: Count = 20
     """Restarts within the period that are borne. With one more, what the terminal can do without
     goes into quarantine; for anything else the terminal ends with exit code 80, to be started

@@ -89,6 +89,22 @@ def test_an_ask_to_an_actor_that_dies_over_it_is_answered(runtime_dir: Path) -> 
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("start", ["hang", "hang-ready"])
+def test_the_time_that_it_takes_to_give_one_up_is_none_that_it_ran_well(
+    runtime_dir: Path, start: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = puppet(start=start, rules=Rules(essential=False, start_timeout=0.5, stuck_after=0.5))
+
+    def is_backing_off() -> bool:
+        return any(getattr(record, "again_in_s", 0.0) > 0.0 for record in caplog.records)
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, given, backoff_reset=0.4, intensity=1000) as on:
+            await on.until(lambda _: is_backing_off())
+
+    asyncio.run(scenario())
+
+
 # -- groups ----------------------------------------------------------------------------------------
 
 
