@@ -66,9 +66,9 @@ class History(Actor):
         """Store ``said`` and, in the same commit, what waits behind it; that is acknowledged when
         its turn comes.
         """
-        if self._ahead and self._ahead[0] is said:
-            self._ahead.popleft()
-            return
+        while self._ahead:
+            if self._ahead.popleft() is said:
+                return
         behind = [
             waiting.message
             for waiting in islice(self.waiting(), _COMMIT_TOGETHER - 1)

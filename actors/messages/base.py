@@ -25,7 +25,8 @@ Kind = Literal["tell", "ask", "reply", "fact", "state", "level", "deliver", "ack
 ``fact``     to all that subscribed to its tag, once, in order per sender.
 ``state``    a snapshot: the router keeps the last one per sender and tag for those who join later.
 ``level``    to all that subscribed, newest wins: dropped rather than queued.
-``deliver``  to one actor, kept and sent again by the sender until the ``ack`` that has its ``id``.
+``deliver``  to one actor, kept and sent again by the sender until the ``ack`` that has its ``id``;
+             handled in order per sender.
 ``ack``      the receiver has handled the ``deliver`` whose ``id`` it carries.
 """
 
@@ -64,3 +65,6 @@ class Envelope(Header, frozen=True, array_like=True):
 
     message: Any
     """Decoded to one of the catalogue's types by :func:`actors.messages.codec.decode`."""
+    after: int = 0
+    """Of a delivery: the ``id`` of the one before it to the same actor, if that was not yet
+    acknowledged when this was sent; 0: whatever was before it is handled."""

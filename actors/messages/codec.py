@@ -61,13 +61,14 @@ def encode(
     to: str = "",
     id: int = 0,  # noqa: A002  # the field's name on the wire
     deadline: float = 0.0,
+    after: int = 0,
 ) -> bytes:
-    """One frame: the envelope and the message in it. Fields as in :class:`Header`.
+    """One frame: the envelope and the message in it. Fields as in :class:`Envelope`.
 
     Raises KeyError when the message is of no type of the catalogue.
     """
     topic = _TAGS[type(message)]
-    return _write_frame((PROTOCOL_VERSION, kind, to, sender, id, topic, deadline, message))
+    return _write_frame((PROTOCOL_VERSION, kind, to, sender, id, topic, deadline, message, after))
 
 
 def decode_header(frame: bytes) -> Header:

@@ -75,7 +75,9 @@ class Actor:
         For an ask, the returned message is the answer (None: ``Done``). Raise ``OrderFailed`` to
         answer that it cannot be done; any other exception ends this process, and it is restarted:
         a message that kills is not handled again (a delivery is, so a handler of deliveries
-        must expect that). While it awaits, further messages wait; long work goes to ``spawn``. To
+        must expect that). A delivery that is refused with ``OrderFailed`` comes again, and what its
+        sender has delivered after it waits for it: refuse what may be handled later, and return
+        from what never can. While it awaits, further messages wait; long work goes to ``spawn``. To
         answer only when that work is done, return a future: its result (or ``OrderFailed``) is
         the answer, and further messages are handled meanwhile.
         """
@@ -134,14 +136,16 @@ class Actor:
         self._host.post.publish_state(snapshot)
 
     def deliver(self, to: str, message: Message) -> "asyncio.Future[None]":
-        """Send to one actor; kept and sent again until its ``on_message`` has returned, which the
-        future tells. What this process keeps is lost with it: whoever promises more waits for the
-        future before acknowledging what the message was made from. Raises ``OutboxFull``.
+        """Send to one actor, which handles in order what is delivered to it; kept and sent again
+        until its ``on_message`` has returned, which the future tells. What this process keeps is
+        lost with it: whoever promises more waits for the future before acknowledging what the
+        message was made from. Raises ``OutboxFull``.
         """
         return self._host.post.deliver(to, message)
 
     def waiting(self) -> Iterator[Message]:
-        """The messages behind the one being handled, oldest first; each still gets its turn.
+        """The messages behind the one being handled, oldest first; each still gets its turn, unless
+        it was delivered after one that is then refused.
 
         For work that is cheaper done together: what was handled ahead must be known again when
         ``on_message`` is called with the same object.

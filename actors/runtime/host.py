@@ -31,6 +31,7 @@ from .corrupt import CorruptFrames
 from .dotted import load_object
 from .errors import OrderFailed, StartError
 from .heart import Heart
+from .inbox import Inbox
 from .post import ROUTER, Post
 from .spec import ChildSpec
 
@@ -79,6 +80,7 @@ class Host:
         self.settings = Settings.from_plain(spec.settings)
         self._spec = spec
         self._mailbox: deque[Envelope] = deque()
+        self._inbox = Inbox()
         self._mail = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -227,6 +229,7 @@ class Host:
             self.post.peer_up(name)
         else:
             self.post.peer_down(name)
+            self._inbox.forget(name)
         if self._actor is not None:
             self._actor.on_peer(name, up)
 
@@ -258,6 +261,8 @@ class Host:
 
     def _on_envelope(self, envelope: Envelope) -> None:
         if len(self._mailbox) < MAILBOX:
+            if envelope.kind == "deliver" and not self._inbox.take(envelope):
+                return
             self._mailbox.append(envelope)
             self._empty.clear()
             self._mail.set()
@@ -267,7 +272,7 @@ class Host:
             self.post.reply(envelope, Failed("overloaded", f"{self.name} has too much to do"))
 
     def waiting(self) -> Iterator[Message]:
-        """The messages behind the one being handled."""
+        """The messages behind the one being handled, as of :meth:`Actor.waiting`."""
         return (envelope.message for envelope in islice(self._mailbox, 1, None))
 
     async def _serve(self, actor: Actor) -> None:
@@ -308,8 +313,25 @@ class Host:
             self.post.reply(envelope, answer)
         elif envelope.kind == "deliver":
             if isinstance(answer, Failed):
-                return  # not handled: it stays with its sender, who sends it again
-            self.post.acknowledge(envelope)
+                self._refused(envelope)
+            else:
+                self.post.acknowledge(envelope)
+
+    def _refused(self, delivery: Envelope) -> None:
+        """It stays with its sender, who sends it again, and so does what was delivered after it."""
+        self._inbox.refuse(delivery)
+        in_hand = 1 if self._in_hand_since else 0
+        self._mailbox = deque(
+            waiting
+            for place, waiting in enumerate(self._mailbox)
+            if place < in_hand or not _is_behind(waiting, delivery)
+        )
+
+
+def _is_behind(waiting: Envelope, delivery: Envelope) -> bool:
+    return (
+        waiting.kind == "deliver" and waiting.sender == delivery.sender and waiting.id > delivery.id
+    )
 
 
 def _until_next_beat(now: float, period: float) -> float:

@@ -18,15 +18,18 @@ class OutboxFull(Exception):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One kept message."""
+    """One kept message, as it is to be sent now."""
 
     id: int
     to: str
     message: Message
+    after: int
+    """As of :class:`actors.messages.Envelope`."""
 
 
 class Outbox:
-    """Kept deliveries in the order of sending. Pure: sends nothing itself.
+    """Kept deliveries in the order of sending. Pure: sends nothing itself; what is received is told
+    by :class:`actors.runtime.inbox.Inbox`.
 
     ``after``: ids count from here. A sender that is started again under its old name must begin
     elsewhere, or the acknowledgement of its former self's delivery would be taken for its own.
@@ -34,25 +37,40 @@ class Outbox:
 
     def __init__(self, capacity: int = CAPACITY, *, after: int = 0) -> None:
         self._capacity = capacity
-        self._kept: dict[int, Delivery] = {}
+        self._kept: dict[str, dict[int, Message]] = {}
+        """By receiver, those that are owed anything; by id, in order."""
+        self._count = 0
         self._last_id = after
 
     def put(self, to: str, message: Message) -> Delivery:
         """Keep a message. Raises :class:`OutboxFull`."""
-        if len(self._kept) >= self._capacity:
+        if self._count >= self._capacity:
             raise OutboxFull(f"{self._capacity} deliveries to {to} and others are unacknowledged")
         self._last_id += 1
-        delivery = Delivery(self._last_id, to, message)
-        self._kept[delivery.id] = delivery
-        return delivery
+        self._count += 1
+        kept = self._kept.setdefault(to, {})
+        after = next(reversed(kept), 0)
+        kept[self._last_id] = message
+        return Delivery(self._last_id, to, message, after)
 
-    def acknowledge(self, id: int) -> None:  # noqa: A002  # the field's name on the wire
+    def acknowledge(self, id: int, by: str) -> None:  # noqa: A002  # the field's name on the wire
         """Forget a delivery; one not known (acknowledged twice) is no fault."""
-        self._kept.pop(id, None)
+        kept = self._kept.get(by)
+        if kept is None or kept.pop(id, None) is None:
+            return
+        self._count -= 1
+        if not kept:
+            del self._kept[by]
 
     def pending(self, to: str = "") -> Iterator[Delivery]:
-        """What is to be sent again, oldest first; with ``to`` only what that actor is owed."""
-        return iter([kept for kept in self._kept.values() if not to or kept.to == to])
+        """What is to be sent again, for each receiver oldest first; with ``to`` only what that
+        actor is owed.
+        """
+        for name in (to,) if to else tuple(self._kept):
+            after = 0
+            for id_, message in tuple(self._kept.get(name, {}).items()):
+                yield Delivery(id_, name, message, after)
+                after = id_
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return self._count

@@ -17,7 +17,7 @@ from actors.messages.codec import CorruptMessage, decode, encode
 from .bus import Bus, OnLink, Sent
 from .corrupt import CorruptFrames
 from .errors import NoAnswer, OrderFailed, Overloaded, Unreachable
-from .outbox import Outbox
+from .outbox import Delivery, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,7 @@ class Post:
         to: str = "",
         id: int = 0,  # noqa: A002  # the field's name on the wire
         deadline: float = 0.0,
+        after: int = 0,
     ) -> bool:
         frame = encode(
             message,
@@ -126,6 +127,7 @@ class Post:
             to=to,
             id=id,
             deadline=deadline,
+            after=after,
         )
         if self._lane.send(frame) is Sent.OK:
             return True
@@ -206,7 +208,7 @@ class Post:
 
     def deliver(self, to: str, message: Message) -> "asyncio.Future[None]":
         """Send to one actor and keep it until acknowledged, over crashes of router and receiver;
-        the future is done when it is.
+        the future is done when it is. An actor handles in order what is delivered to it.
 
         The receiver may get it twice and in that case must know it by its own id. Raises
         :class:`actors.runtime.outbox.OutboxFull`.
@@ -214,16 +216,25 @@ class Post:
         delivery = self._outbox.put(to, message)
         handled: asyncio.Future[None] = self._loop.create_future()
         self._handled[delivery.id] = handled
-        self._send(message, kind="deliver", to=to, id=delivery.id)
+        self._send_delivery(delivery)
         self._arm_redelivery()
         return handled
 
     def redeliver(self, to: str = "") -> None:
         """Send all unacknowledged deliveries (to one actor) again, oldest first."""
         for delivery in self._outbox.pending(to):
-            if not self._send(delivery.message, kind="deliver", to=delivery.to, id=delivery.id):
+            if not self._send_delivery(delivery):
                 break
         self._arm_redelivery()
+
+    def _send_delivery(self, delivery: Delivery) -> bool:
+        return self._send(
+            delivery.message,
+            kind="deliver",
+            to=delivery.to,
+            id=delivery.id,
+            after=delivery.after,
+        )
 
     def _arm_redelivery(self) -> None:
         if self._redeliver_timer is None and len(self._outbox):
@@ -267,7 +278,7 @@ class Post:
                 if answer is not None and not answer.done():
                     answer.set_result(envelope)
             case "ack":
-                self._outbox.acknowledge(envelope.id)
+                self._outbox.acknowledge(envelope.id, by=envelope.sender)
                 handled = self._handled.pop(envelope.id, None)
                 if handled is not None and not handled.done():
                     handled.set_result(None)

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.process
 ROUTER = "actors.router.process:Router"
 DOOR = "tests.examples.door:Door"
 PROBE = f"{__name__}:Probe"
+RELUCTANT = f"{__name__}:Reluctant"
 
 
 class Probe(Actor):
@@ -56,6 +57,25 @@ class Probe(Actor):
 
     async def on_stop(self) -> None:
         (self.runtime_dir / "stopped").touch()
+
+
+class Reluctant(Actor):
+    """Refuses each delivery of a number in its options as often as it is told there."""
+
+    async def on_start(self) -> None:
+        self._refusals: dict[str, int] = dict(self.options["refuses"])
+        self._handled: list[int] = []
+
+    async def on_message(self, message: Message, sender: str) -> Message | None:
+        match message:
+            case Custom(topic="number", payload={"number": int(number)}):
+                if self._refusals.get(str(number), 0):
+                    self._refusals[str(number)] -= 1
+                    raise OrderFailed("unavailable", f"{number} is too much just now")
+                self._handled.append(number)
+            case Custom(topic="handled"):
+                return Custom("handled", {"numbers": self._handled})
+        return None
 
 
 def _said(text: str) -> MessageChanged:
@@ -228,6 +248,34 @@ def test_a_delivery_outlives_the_router_and_an_absent_receiver(runtime_dir: Path
                 children.send("probe", ActorUp("keeper", 1))
                 kept = {await asyncio.wait_for(got.get(), DEADLINE_S) for _ in range(3)}
                 assert kept == {"0", "1", "2"}
+
+    asyncio.run(scenario())
+
+
+def test_what_is_delivered_after_a_refused_delivery_is_handled_after_it(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("picky", RELUCTANT, refuses={"1": 2, "3": 1})
+            async with Client(runtime_dir) as client:
+
+                async def handled() -> list[int]:
+                    answer = await client.ask("picky", Custom("handled", {}))
+                    assert isinstance(answer, Custom)
+                    return list(answer.payload["numbers"])
+
+                numbers = range(5)
+                done = [
+                    client.post.deliver("picky", Custom("number", {"number": number}))
+                    for number in numbers
+                ]
+                seen = [await handled()]
+                for _ in range(3):
+                    client.post.redeliver("picky")
+                    seen.append(await handled())
+                await asyncio.wait_for(asyncio.gather(*done), DEADLINE_S)
+                assert seen[-1] == list(numbers)
+                assert all(each == seen[-1][: len(each)] for each in seen)
 
     asyncio.run(scenario())
 

@@ -1,8 +1,10 @@
 """SIGKILL of the session at every stage of a conversation, while room and audio go on."""
 
 import asyncio
+import os
 import random
 import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +252,44 @@ def test_killed_between_its_word_and_historys_nothing_is_lost(runtime_dir: Path,
             assert (stored.id, stored.text) == ("x1", "hello")
             await bench.restart()
             assert await bench.listed() == [stored]
+
+    asyncio.run(scenario())
+
+
+def test_a_text_that_ended_while_it_was_dead_comes_before_those_after_it(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            await bench.kill("session")
+            asked = bench.room.ends("s1", "what time is it?", at=1_900_000_000.0)
+            # It is there, and the room has not yet been told.
+            await bench.children.start("session", SESSION)
+            answered = bench.room.ends("s2", "it is noon", at=1_900_000_001.0)
+            bench.room.post.peer_up("session")
+            await asyncio.wait_for(asyncio.gather(asked, answered), DEADLINE_S)
+            expected = [("s1", "what time is it?"), ("s2", "it is noon")]
+            assert texts_of(await bench.listed()) == expected
+            await bench.until(lambda: len(bench.changes) == 2)
+            shown = [each.message for each in bench.changes if isinstance(each, MessageChanged)]
+            assert texts_of(shown) == expected
+
+    asyncio.run(scenario())
+
+
+def test_a_text_that_died_with_the_router_comes_before_those_after_it(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            os.kill(bench.children.pid("router"), signal.SIGSTOP)
+            asked = bench.room.ends("s1", "what time is it?", at=1_900_000_000.0)
+            await bench.kill("router")
+            answered = bench.room.ends("s2", "it is noon", at=1_900_000_001.0)
+            await bench.start("router")
+            await asyncio.wait_for(asyncio.gather(asked, answered), DEADLINE_S)
+            expected = [("s1", "what time is it?"), ("s2", "it is noon")]
+            assert texts_of(await bench.listed()) == expected
 
     asyncio.run(scenario())
 

@@ -57,10 +57,18 @@ def test_nested_structs_survive() -> None:
     assert decode(encode(stored, kind="deliver", sender="session", id=1)).message == stored
 
 
+def test_a_delivery_tells_which_one_it_comes_after() -> None:
+    stored = StoreMessage(ChatMessage("1", "user_input", "hello", 1.0))
+    frame = encode(stored, kind="deliver", sender="session", id=8, after=7)
+    assert (decode(frame).id, decode(frame).after) == (8, 7)
+    assert decode(_frame(kind="deliver", id=8)).after == 0, "an older writer does not"
+
+
 def test_another_library_reads_what_is_written() -> None:
     frame = encode(Captured(3, 4, 48000, b"\0\1"), kind="tell", sender="audio", to="room", id=7)
     assert msgpack.unpackb(frame) == [
-        1, "tell", "room", "audio", 7, "captured", 0.0, ["captured", 3, 4, 48000, b"\0\1", 0, 0]
+        1, "tell", "room", "audio", 7, "captured", 0.0, ["captured", 3, 4, 48000, b"\0\1", 0, 0],
+        0,
     ]  # fmt: skip
 
 
