@@ -307,6 +307,10 @@ class Host:
             self._handled(envelope, await answer)
         except OrderFailed as failed:
             self._handled(envelope, Failed(failed.code, failed.reason, failed.remedy))
+        except asyncio.CancelledError:
+            if envelope.kind == "deliver":
+                self._refused(envelope)  # given up: not in hand any more
+            raise
 
     def _handled(self, envelope: Envelope, answer: Message | None) -> None:
         if envelope.kind == "ask":
@@ -315,17 +319,20 @@ class Host:
             if isinstance(answer, Failed):
                 self._refused(envelope)
             else:
+                self._inbox.handle(envelope)
                 self.post.acknowledge(envelope)
 
     def _refused(self, delivery: Envelope) -> None:
         """It stays with its sender, who sends it again, and so does what was delivered after it."""
         self._inbox.refuse(delivery)
         in_hand = 1 if self._in_hand_since else 0
-        self._mailbox = deque(
-            waiting
-            for place, waiting in enumerate(self._mailbox)
-            if place < in_hand or not _is_behind(waiting, delivery)
-        )
+        kept = deque(islice(self._mailbox, in_hand))
+        for waiting in islice(self._mailbox, in_hand, None):
+            if _is_behind(waiting, delivery):
+                self._inbox.refuse(waiting)
+            else:
+                kept.append(waiting)
+        self._mailbox = kept
 
 
 def _is_behind(waiting: Envelope, delivery: Envelope) -> bool:

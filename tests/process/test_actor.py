@@ -18,7 +18,7 @@ from actors.messages import (
     StartFailed,
     StoreMessage,
 )
-from actors.runtime.actor import Actor
+from actors.runtime.actor import Actor, Answer
 from actors.runtime.client import Client, NotRunning
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.runtime.post import Post
@@ -31,6 +31,7 @@ ROUTER = "actors.router.process:Router"
 DOOR = "tests.examples.door:Door"
 PROBE = f"{__name__}:Probe"
 RELUCTANT = f"{__name__}:Reluctant"
+SLOW = f"{__name__}:Slow"
 
 
 class Probe(Actor):
@@ -57,6 +58,25 @@ class Probe(Actor):
 
     async def on_stop(self) -> None:
         (self.runtime_dir / "stopped").touch()
+
+
+class Slow(Actor):
+    """Answers a delivery when it is told to, and counts how often it was begun."""
+
+    async def on_start(self) -> None:
+        self._begun: list[asyncio.Future[Message | None]] = []
+
+    async def on_message(self, message: Message, sender: str) -> Answer:
+        match message:
+            case Custom(topic="work"):
+                self._begun.append(asyncio.get_running_loop().create_future())
+                return self._begun[-1]
+            case Custom(topic="begun"):
+                return Custom("begun", {"times": len(self._begun)})
+            case Custom(topic="finish"):
+                for work in self._begun:
+                    work.set_result(None)
+        return None
 
 
 class Reluctant(Actor):
@@ -276,6 +296,25 @@ def test_what_is_delivered_after_a_refused_delivery_is_handled_after_it(runtime_
                 await asyncio.wait_for(asyncio.gather(*done), DEADLINE_S)
                 assert seen[-1] == list(numbers)
                 assert all(each == seen[-1][: len(each)] for each in seen)
+
+    asyncio.run(scenario())
+
+
+def test_a_delivery_that_is_in_hand_is_not_begun_again(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("slow", SLOW)
+            async with Client(runtime_dir) as client:
+                done = client.post.deliver("slow", Custom("work", {}))
+                for _ in range(3):
+                    client.post.redeliver("slow")
+                assert await client.ask("slow", Custom("begun", {})) == Custom(
+                    "begun", {"times": 1}
+                )
+                assert not done.done()
+                await client.ask("slow", Custom("finish", {}))
+                await asyncio.wait_for(done, DEADLINE_S)
 
     asyncio.run(scenario())
 
