@@ -232,7 +232,9 @@ class Audio(Actor):
         if self._recorder.resuming or not goes_on:
             self._source.begin(self._recorder.spoken(clock()))
         if not await self._intake.first(_FIRST_BLOCK_S):
-            self._give_up(keep=goes_on)
+            if not order.resume:
+                self._recorder.stop()
+            self._publish()
             raise OrderFailed(
                 "no-samples",
                 f"no samples have come from {self._source.name} within {_FIRST_BLOCK_S:g} s",
@@ -242,13 +244,6 @@ class Audio(Actor):
             self._voice.cue("listening")
         self._publish()
         return RecordingStarted(self._tape.header.start, self._tape.header.sample_rate)
-
-    def _give_up(self, *, keep: bool) -> None:
-        if keep:
-            self._recorder.interrupt()
-        else:
-            self._recorder.stop()
-        self._publish()
 
     # -- what others see -------------------------------------------------------------------------
 

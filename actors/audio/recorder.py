@@ -77,11 +77,6 @@ class Recorder:
                 self._began_at = given_at
         return False
 
-    def interrupt(self) -> None:
-        """Record no more, but keep what there is."""
-        self.resuming = False
-        self._tape.interrupt()
-
     def stop(self) -> None:
         """The conversation is over: nothing of it is kept."""
         self.resuming = False

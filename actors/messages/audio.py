@@ -66,8 +66,9 @@ class StartRecording(Message, tag="start-recording", frozen=True):
     conversation: str
     """Id of the conversation whose words the tape will hold."""
     resume: bool = False
-    """Go on with a recording of the same conversation if the tape has one, keeping its served
-    position; False: position 0 of the conversation is now."""
+    """The conversation stands. Go on with its recording if the tape has one, keeping its served
+    position; and if this is refused because no samples come, record as soon as they do. False:
+    position 0 of the conversation is now, and a refusal is the end of it."""
     woken: bool = False
     """It begins because of :class:`Woken`: with what was said since shortly before."""
 

@@ -8,7 +8,8 @@ class StartRecorder:
     """Ask audio to record; its answer comes back as recorder_started or recorder_failed."""
 
     resume: bool
-    """Go on with what the tape has of this conversation."""
+    """The conversation stands: go on with what the tape has of it, and wait for a microphone that
+    is slow."""
 
 
 @dataclass(frozen=True)

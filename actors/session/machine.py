@@ -176,7 +176,8 @@ class Machine:
         """There is no microphone to be had: with pre-connect audio there is no session."""
         if not self._about(conversation):
             return []
-        self._is_starting = self._is_recording = False
+        self._is_starting = False
+        self._is_recording = self._audio_records  # a slow microphone's first samples are waited for
         self.error = SessionError("media", reason)
         return self._disconnect() if self._pre_connect and not self._stood else []
 
@@ -193,7 +194,7 @@ class Machine:
 
     def audio_went(self) -> None:
         """The audio process has died; it will be back, and goes on with its tape by itself."""
-        self._is_recording = False
+        self._is_recording = self._audio_records = False
 
     def audio_came(self) -> list[Effect]:
         """The audio process is there (again)."""
@@ -358,7 +359,7 @@ class Machine:
         self._room = room
         effects: list[Effect] = []
         if first and not self._pre_connect:
-            effects += self._record(resume=False)
+            effects += self._record(resume=True)
         if arrived := is_new and self._dispatch.arrived():
             self._watch.had_agent = False  # in this room there was none
         if first or arrived:

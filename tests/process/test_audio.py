@@ -31,6 +31,8 @@ from tests.audio_bench import Bench
 
 pytestmark = pytest.mark.process
 
+SLEEPY = "tests.sleepy_microphone:Sleepy"
+
 RATE = 16_000
 BLOCK = RATE // 50
 PERIOD = 65_535
@@ -432,6 +434,39 @@ def test_an_unreadable_microphone_does_not_make_a_conversation_that_was_cut_off_
             await bench.room.receive(bench.room.end + RATE // 2)
             assert len(bench.room.gaps) == 1
             assert (await bench.state()).recording
+
+    run(scenario())
+
+
+def test_a_microphone_that_is_slow_to_wake_is_recorded_from_its_first_samples(
+    runtime_dir: Path, speech: Path
+) -> None:
+    """Whoever asked for the conversation to go on was refused, and need not ask again."""
+
+    async def scenario() -> None:
+        path = runtime_dir / "speech.wav"
+        path.write_bytes(speech.read_bytes())
+        asleep = path.with_suffix(".asleep")
+        async with bench_with(runtime_dir, input=f"file:{path}") as bench:
+            await bench.start(SLEEPY)
+            start = await bench.record()
+            bench.room.follow()
+            await bench.room.receive(start + RATE // 2)
+            asleep.touch()
+            assert await bench.children.exit_code("audio") == 1
+            await bench.start(SLEEPY)
+            await bench.until_state(lambda state: state.deaf == "stopped")
+            with pytest.raises(OrderFailed) as refused:
+                await bench.record("c1", resume=True)
+            assert refused.value.code == "no-samples"
+            assert (await bench.state()).recording
+            end = bench.tape.end
+            asleep.unlink()
+            await bench.room.receive(end + 3 * RATE)
+            assert [gap for gap, _length in bench.room.gaps] == [end]
+            positions, pcm = bench.room.samples()
+            off = (places(pcm) - (positions - start) + PERIOD // 2) % PERIOD - PERIOD // 2
+            assert np.abs(off).max() <= RATE // 20, "a gap is not as long as what was missed"
 
     run(scenario())
 

@@ -232,14 +232,6 @@ def test_beginning_again_takes_the_place_of_a_resume_that_waits_for_its_block(be
     assert bench.heard == ["words"]
 
 
-def test_interrupted_it_keeps_what_there_is(bench: Bench) -> None:
-    bench.recorder.start("c", bench.now, resume=False)
-    bench.speak()
-    bench.recorder.interrupt()
-    bench.speak()
-    assert bench.heard == ["words"]
-
-
 def test_it_knows_how_long_has_been_spoken(bench: Bench) -> None:
     bench.recorder.start("c", bench.now, resume=False)
     assert bench.recorder.spoken(bench.now) == 0

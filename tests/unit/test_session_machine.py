@@ -90,7 +90,7 @@ def test_start_without_preconnect_connects_and_then_switches_the_microphone_on()
     talk = Talk(pre_connect_audio=False, timeout_s=None)
     assert talk.machine.start("c1") == [Join()]
     assert talk.room("connecting") == []
-    assert talk.room("connected") == [StartRecorder(resume=False)]
+    assert talk.room("connected") == [StartRecorder(resume=True)]
     assert talk.machine.recorder_started("c1") == []
 
 
@@ -466,6 +466,29 @@ def test_a_recorder_that_has_stopped_by_itself_is_started_again() -> None:
     assert talk.machine.audio_came() == [StartRecorder(resume=True)]
 
 
+def test_a_recorder_that_still_waits_for_samples_when_it_is_given_up_is_on() -> None:
+    talk = Talk()
+    talk.connect()
+    next_ = _successor(talk)
+    assert next_.machine.resume() == [StartRecorder(resume=True)]
+    assert next_.machine.recorder_state("c1", recording=True) == []
+    assert next_.machine.recorder_failed("c1", "no samples") == []
+    assert next_.machine.error == SessionError("media", "no samples")
+    assert next_.machine.audio_came() == [], "it is on"
+    assert next_.machine.recorder_state("c1", recording=False) == [StartRecorder(resume=True)]
+
+
+def test_a_recorder_that_dies_while_it_is_being_started_is_started_when_it_is_back() -> None:
+    talk = Talk()
+    talk.connect()
+    next_ = _successor(talk)
+    next_.machine.resume()
+    next_.machine.recorder_state("c1", recording=True)
+    next_.machine.audio_went()
+    next_.machine.recorder_failed("c1", "audio is not there")
+    assert next_.machine.audio_came() == [StartRecorder(resume=True)]
+
+
 def test_a_recorder_that_is_being_started_is_not_started_twice() -> None:
     talk = Talk()
     talk.machine.start("c1")
@@ -546,7 +569,7 @@ def test_killed_without_preconnect_before_the_join() -> None:
     next_ = _successor(talk, pre_connect_audio=False)
     assert next_.machine.resume() == []
     assert next_.say(NOTHING) == [Join(0.0)]
-    assert next_.room("connected") == [StartRecorder(resume=False), ArmTimer(20.0)]
+    assert next_.room("connected") == [StartRecorder(resume=True), ArmTimer(20.0)]
 
 
 def test_killed_while_connected() -> None:
