@@ -1,7 +1,8 @@
 """Whether somebody speaks here, by the level alone. Pure.
 
-Only to decide what becomes of a few hundredths of a second of the agent's voice: the agent itself
-has already found out with better means.
+Only where there are no better means just then: for what becomes of a few hundredths of a second of
+the agent's voice, which has found out itself already, and for whether somebody still talks to a
+room that is away.
 """
 
 LEAST_DBFS = -45.0

@@ -41,6 +41,8 @@ _FIRST_BLOCK_S = 1.2
 """Until a recording that was ordered must have its first samples; whoever ordered it is answered
 before this process ends for want of them."""
 _LEVEL_S = 0.2
+_SPEECH_S = 1.0
+"""A meter reading tells of what was said so short a time before: readings may be lost."""
 _QUIET_DBFS = -50.0
 _PATIENT_S = 10.0
 """For a pause in which the devices can be changed."""
@@ -207,7 +209,7 @@ class Audio(Actor):
             case SessionState():
                 self._voice.session(message)
             case GetLevel():
-                return AudioLevel(self._intake.level, self._voice.level)
+                return self._level()
             case _:
                 return self._desk.order(message)
         return None
@@ -276,6 +278,10 @@ class Audio(Actor):
             chosen_output=self._choice.chosen.output,
         )
 
+    def _level(self) -> AudioLevel:
+        speech = self._voice.hears_speech(_SPEECH_S, self.loop_time())
+        return AudioLevel(self._intake.level, self._voice.level, speech)
+
     async def _watch(self) -> None:
         """Levels out, and the flow of samples watched."""
         blocks = stopped = reads = stalled = 0
@@ -301,7 +307,7 @@ class Audio(Actor):
             if self._wake is not None and self._wake.is_woken and not self._recorder.is_on:
                 self.publish(Woken())  # the session may just be coming back
             if self._recorder.is_on:
-                self.publish_level(AudioLevel(self._intake.level, self._voice.level))
+                self.publish_level(self._level())
                 self._voice.level = SILENCE_DBFS
 
     async def _until_better(self, direction: Direction) -> None:

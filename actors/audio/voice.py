@@ -68,12 +68,16 @@ class Voice:
             case Spoken(sample_rate=rate):
                 self._show(f"the agent's voice comes at {rate} Hz instead of {RATE}")
             case Hush(interrupted=interrupted):
-                if not interrupted or self._near.spoke(_BARGE_IN_S, now):
+                if not interrupted or self.hears_speech(_BARGE_IN_S, now):
                     self.playback.hush()
 
     def near(self, dbfs: float, now: float) -> None:
         """How loud the microphone is."""
         self._near.block(dbfs, now)
+
+    def hears_speech(self, within_s: float, now: float) -> bool:
+        """Somebody here has spoken, so short a time ago."""
+        return self._near.spoke(within_s, now)
 
     def cue(self, name: Cue) -> None:
         """Sound one, if the config has it."""

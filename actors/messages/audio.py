@@ -149,3 +149,5 @@ class AudioLevel(Message, tag="audio-level", frozen=True):
     """RMS of the microphone over the last interval; -120.0: nothing or silence."""
     output_dbfs: float
     """RMS of what was played."""
+    speech: bool = False
+    """Somebody has spoken here within the last second, as far as the level can tell."""

@@ -13,6 +13,7 @@ import msgspec
 
 from actors.messages import (
     AgentHistory,
+    AudioLevel,
     AudioState,
     ChatMessage,
     DismissError,
@@ -69,7 +70,7 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 class SessionActor(Actor):
     """The Agent API's session and agent for whoever asks."""
 
-    subscribes = (RoomState, AudioState, TextStream, Woken)
+    subscribes = (RoomState, AudioState, AudioLevel, TextStream, Woken)
 
     async def on_start(self) -> None:
         """Find out where tokens come from, and go on with what a process before this one left."""
@@ -92,7 +93,7 @@ class SessionActor(Actor):
         )
         self._standing = self._machine.standing
         self._absence = Absence()
-        self._ending = Ending(Limits.of(session))
+        self._ending = Ending(Limits.of(session, tape_s))
         self._agent_timer = Timer(self._agent_is_late, memory.agent_due_at)
         self._began_at = memory.began_at if self._machine.is_on else 0.0
         identity = livekit.identity or _own_identity()
@@ -160,6 +161,8 @@ class SessionActor(Actor):
                 self._room_changed(message)
             case AudioState():
                 self._audio_changed(message)
+            case AudioLevel(speech=True):
+                self._ending.sounded(boottime())
             case Woken() if self.settings.session.start in ("voice", "wake-word"):
                 self._woken()
             case TextStream(topic=topic) if topic == TOPIC:
@@ -219,7 +222,8 @@ class SessionActor(Actor):
         now = boottime()
         self._ending.began(self._machine.conversation, self._began_at or now, now)
         self._began_at = 0.0
-        self._ending.agent(self._machine.agent, now)
+        away = self._machine.connection_state == "reconnecting"
+        self._ending.agent(self._machine.agent, now, away=away)
         reason, wait_s = self._ending.due(now)
         if reason:
             self.log.info("the conversation ends", extra={"reason": reason})

@@ -86,7 +86,9 @@ class Session(Section, frozen=True):
     wake_word: Text = "okay_nabu"
     """alexa, hey_jarvis, hey_mycroft, okay_nabu, or the path of a microWakeWord model's .json."""
     end_after_silence: PositiveSeconds | Literal["off"] = "off"
-    """Seconds in which nobody has spoken or written, after which the conversation ends."""
+    """Seconds in which nobody has spoken or written, after which the conversation ends. While the
+    server is out of reach, the level of the microphone tells whether somebody speaks, for no longer
+    than the tape holds what is said."""
     end_when_agent_leaves: bool = False
     """End the conversation when the agent has left it."""
     end_after: PositiveSeconds | Literal["off"] = "off"

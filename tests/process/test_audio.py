@@ -146,8 +146,10 @@ def test_levels_come_while_it_records(runtime_dir: Path, speech: Path) -> None:
             await bench.record()
             level = await bench.until(lambda: bench.levels[0] if bench.levels else None)
             assert -60 < level.input_dbfs <= 0
+            await bench.until(lambda: bench.levels[-1].speech or None)
             await bench.order(SetMuted(True))
             await bench.until(lambda: bench.levels[-1].input_dbfs == -120 or None)
+            await bench.until(lambda: not bench.levels[-1].speech or None)
 
     run(scenario())
 

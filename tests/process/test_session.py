@@ -229,6 +229,21 @@ def test_an_agent_that_leaves_ends_the_conversation_if_that_is_wanted(runtime_di
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("seen", ["speaking", "thinking", "idle"])
+def test_silence_ends_a_conversation_whose_room_is_away_however_the_agent_was_last_seen(
+    runtime_dir: Path, seen: str
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, session={"end_after_silence": 0.5}) as bench:
+            await bench.talk(seen)
+            bench.room_dies()
+            await bench.sees(lambda state: state.connection_state == "reconnecting")
+            await bench.sees(lambda state: not state.is_connected)
+            await bench.until(lambda: bench.audio.recording == "")
+
+    asyncio.run(scenario())
+
+
 def test_a_conversation_lasts_as_long_as_it_may_also_over_a_restart(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Bench(runtime_dir, session={"end_after": 2.0}) as bench:
