@@ -88,3 +88,9 @@ class LossWatch:
     def silent(self, now: float) -> bool:
         """There were reports, and they have stopped."""
         return self._reported_at is not None and now - self._heard_at > SILENT_S
+
+    def heard(self, served: int, now: float) -> int:
+        """How much of what has left this machine the agent has heard, as far as can be known."""
+        if self._hole or self.silent(now):
+            return min(served, self.confirmed)
+        return served

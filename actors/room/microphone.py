@@ -128,7 +128,10 @@ class Microphone:
 
     def republished(self, sid: str) -> None:
         """Our track has a new sid."""
-        self._do(self._uplink.republished(sid, self._clock(), self._losses.confirmed))
+        now = self._clock()
+        self._do(self._uplink.republished(sid, now, self._losses.confirmed))
+        if self.state == "live":  # nothing is said again; reports of the old track count no more
+            self._losses.begin(self._losses.confirmed, now)
 
     def subscribed(self, sid: str) -> None:
         """Somebody hears it."""
@@ -137,7 +140,8 @@ class Microphone:
 
     def participants(self, participants: tuple[Participant, ...]) -> None:
         """All remote ones."""
-        self._do(self._uplink.participants(participants, self._clock()))
+        now = self._clock()
+        self._do(self._uplink.participants(participants, now, self._heard(now)))
 
     def connection(self, *, up: bool) -> None:
         """Connected again, or reconnecting."""
@@ -264,22 +268,32 @@ class Microphone:
         while True:
             await asyncio.sleep(ACK_S)
             now = self._clock()
-            served = self._uplink.served(self._backend.queued_s, now)
-            self._lane.tick(served, now, more=self.backlog_s < BACKLOG_S)
+            self._lane.tick(self._heard(now), now, more=self.backlog_s < BACKLOG_S)
             self._do(self._uplink.tick(now))
+
+    def _heard(self, now: float) -> int:
+        """Before this position the agent has heard everything, as far as can be known; -1: nothing
+        is.
+        """
+        served = self._uplink.served(self._backend.queued_s, now)
+        return self._losses.heard(served, now) if self.state == "live" else served
 
     async def _watch(self) -> None:
         """See to it that what the network has swallowed is said again."""
         while True:
             await asyncio.sleep(WATCH_S)
-            if self._uplink.state != "live" or not self._connected:
+            if not self._is_sending():
                 continue
             reception = await self._backend.reception()
+            if not self._is_sending():
+                continue  # no longer: the report is of a track, or of a connection, of before
             now = self._clock()
             served = self._uplink.served(self._backend.queued_s, now)
             if self._losses.look(reception, served, now):
                 await self._say_again()
-            self._do(self._uplink.connection(not self._losses.silent(self._clock()), now))
+
+    def _is_sending(self) -> bool:
+        return self.state == "live" and self._connected
 
     async def _say_again(self) -> None:
         self._losses.replayed(self._clock())

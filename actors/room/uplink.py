@@ -164,24 +164,24 @@ class Uplink:
             return self._advance(now)
         self._live = not self._preconnect
         self._keeping = self._preconnect
-        if self._served < 0 or self._live:
-            return []
-        return self._rewind(self._served if since < 0 else min(since, self._served))
+        return [] if self._live else self._say_again(since)
 
     def subscribed(self, sid: str, now: float) -> list[Action]:
         """Somebody has subscribed to our track (the server does not say who)."""
         self._subscribed.add(sid)
         return self._advance(now)
 
-    def participants(self, participants: Sequence[Participant], now: float) -> list[Action]:
+    def participants(
+        self, participants: Sequence[Participant], now: float, since: int = -1
+    ) -> list[Action]:
         """All remote participants as they are now. Without an agent what is said is kept again, for
-        the next one: it is nobody's.
+        the next one: it is nobody's. ``since``: as for :meth:`republished`.
         """
         self._listener = listener_of(participants)
         if self._listener is not None or not (self._live and self._preconnect):
             return self._advance(now)
         self._live, self._keeping, self._ready_since = False, True, None
-        return self._rewind(self._served) if self._served >= 0 else []
+        return self._say_again(since)
 
     def connection(self, up: bool, now: float) -> list[Action]:
         """Reconnecting (not ``up``): what is sent meanwhile may be lost, and counts as not heard
@@ -230,7 +230,10 @@ class Uplink:
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _rewind(self, position: int) -> list[Action]:
+    def _say_again(self, since: int) -> list[Action]:
+        if self._served < 0:
+            return []
+        position = self._served if since < 0 else min(since, self._served)
         self._start_at(position)
         self._caught_up = False
         return [Rewind(position)]

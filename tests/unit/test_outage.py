@@ -1,0 +1,253 @@
+"""A line that fails in the middle of speech: what the tape is told was heard, and what goes on."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.audio.follower import Follower
+from actors.audio.tape import Tape
+from actors.messages import Participant
+from actors.room.backend import RoomError
+from actors.room.loss import BURST, SILENT_S, Reception
+from actors.room.mic import MicLane
+from actors.room.microphone import WAITED_FOR_S, Microphone
+from actors.room.uplink import Uplink
+from tests import virtual_loop
+
+pytestmark = pytest.mark.unit
+
+RATE = 1000
+BLOCK_S = 0.02
+REPORT_S = 1.0
+SUBSCRIBED_S = 0.1
+AGENT = Participant("agent", "PA_1", "agent", True, {"lk.agent.state": "listening"})
+
+
+class Line:
+    """A room's backend over a network that can be cut. Sound that is sent then is lost, and nobody
+    says so until it is mended; a buffer comes late, as on a reliable channel.
+    """
+
+    name = identity = ""
+    queued_s = 0.0
+
+    def __init__(self) -> None:
+        self.microphone: Microphone
+        self.heard: set[int] = set()
+        """Positions that have reached the agent, in a buffer or on the track."""
+        self.whole = asyncio.Event()
+        self.whole.set()
+        self.lost = 0
+        """Packets of the track."""
+        self.republished = 0
+        self.asked: Callable[[], None] = lambda: None
+        """Called when the reports are looked at, before they are there."""
+        self.fails = 0
+        """So many times publishing anew fails."""
+        self._sid = 1
+        self._subscribed_at = 0.0
+        self._report: Reception | None = None
+
+    async def capture(self, pcm: bytes) -> None:
+        if self.whole.is_set():
+            self.heard |= _positions(pcm)
+        else:
+            self.lost += 1
+
+    async def send_bytes(
+        self, content: bytes, *, topic: str, attributes: dict[str, str], to: str, name: str
+    ) -> None:
+        await self.whole.wait()
+        if asyncio.get_running_loop().time() - self._subscribed_at <= WAITED_FOR_S:
+            self.heard |= _positions(content)
+
+    async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.whole.wait()
+        return self.whole.is_set()
+
+    async def reception(self) -> Reception | None:
+        self.asked()
+        await asyncio.sleep(0.002)
+        return self._report
+
+    async def republish_microphone(self) -> None:
+        await asyncio.sleep(0.05)
+        if self.fails:
+            self.fails -= 1
+            raise RoomError("not now")
+        self.republished += 1
+        self.get_new_track()
+
+    def get_new_track(self) -> None:
+        self._sid += 1
+        self.lost, self._report = 0, None
+        self.microphone.republished(f"TR_{self._sid}")
+        asyncio.get_running_loop().call_later(SUBSCRIBED_S, self.get_subscribed)
+
+    def get_subscribed(self) -> None:
+        self._subscribed_at = asyncio.get_running_loop().time()
+        self.microphone.subscribed(f"TR_{self._sid}")
+
+    async def report(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(REPORT_S)
+            if self.whole.is_set():
+                self._report = Reception(loop.time(), self.lost)
+
+
+class Talk:
+    """Somebody talks all the time, in blocks; each sample tells its position."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._follower = Follower(tape)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._spawn(self._talk(), "tape")
+        self.join()
+
+    def join(self) -> None:
+        """In a room process of its own."""
+        self.line = Line()
+        self.microphone = self.line.microphone = Microphone(
+            self.line,  # type: ignore[arg-type]  # what the microphone needs of a backend
+            Uplink(RATE),
+            MicLane(self._follower.follow),
+            RATE,
+            self._spawn,
+            clock=asyncio.get_running_loop().time,
+        )
+        self._spawn(self.line.report(), "reports")
+        self.microphone.published("TR_1")
+        self.microphone.participants((AGENT,))
+        self.line.get_subscribed()
+
+    @property
+    def end(self) -> int:
+        return self.tape.header.end
+
+    @property
+    def served(self) -> int:
+        return self.tape.header.served
+
+    @property
+    def missing(self) -> list[int]:
+        """What counts as heard and was not."""
+        return sorted(set(range(self.served)) - self.line.heard)
+
+    def cut(self) -> int:
+        """Returns the position at which it happens."""
+        self.line.whole.clear()
+        return self.end
+
+    def mend(self) -> None:
+        self.line.whole.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    async def _talk(self) -> None:
+        loop = asyncio.get_running_loop()
+        block = round(BLOCK_S * RATE)
+        while True:
+            await asyncio.sleep(BLOCK_S)
+            pcm = b"".join((self.end + each).to_bytes(2, "big") for each in range(block))
+            self.tape.append(pcm, loop.time())
+            for run in self._follower.due():
+                self.microphone.captured(run)
+
+    async def close(self) -> None:
+        self.microphone.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _positions(pcm: bytes) -> set[int]:
+    return {int.from_bytes(pcm[at : at + 2], "big") for at in range(0, len(pcm), 2)}
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Iterator[Tape]:
+    tape = Tape.open(tmp_path / "tape", RATE, 60)
+    tape.begin("conversation", 0.0)
+    yield tape
+    tape.close()
+
+
+def play(tape: Tape, scenario: Callable[[Talk], Coroutine[Any, Any, None]]) -> None:
+    async def with_talk() -> None:
+        talk = Talk(tape)
+        try:
+            await asyncio.sleep(5.0)
+            assert talk.microphone.state == "live"
+            await scenario(talk)
+        finally:
+            await talk.close()
+
+    virtual_loop.run(with_talk())
+
+
+def goes_on(talk: Talk) -> bool:
+    """All is as before: speech flows, and what counts as heard was."""
+    return (
+        talk.microphone.state == "live"
+        and talk.microphone.health() == "ok"
+        and talk.end - talk.served < RATE // 2
+        and not talk.missing
+    )
+
+
+def test_a_cut_while_a_hole_waits_to_be_said_again_ends_with_the_cut(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.line.lost += BURST
+        await asyncio.sleep(2.0)
+        assert talk.line.republished == 1
+        talk.line.lost += BURST  # known with the next report, but too soon to be said again
+        await asyncio.sleep(1.2)
+        talk.cut()
+        await asyncio.sleep(4.5)
+        talk.mend()
+        await asyncio.sleep(15.0)
+        assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+def test_another_agent_that_comes_while_nothing_is_reported_is_spoken_to(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.cut()
+        await asyncio.sleep(SILENT_S + 1.0)
+        talk.microphone.participants(())
+        await asyncio.sleep(1.0)
+        talk.mend()
+        talk.microphone.participants((AGENT,))
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+def test_a_reconnect_that_begins_while_the_reports_are_looked_at_is_one(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        looked = asyncio.Event()
+        talk.line.asked = looked.set
+        await looked.wait()
+        cut = talk.cut()
+        talk.microphone.connection(up=False)
+        await asyncio.sleep(15.0)
+        assert talk.served <= cut
+        talk.mend()
+        talk.microphone.connection(up=True)
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+
+    play(tape, scenario)
