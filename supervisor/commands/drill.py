@@ -29,7 +29,7 @@ NOT_DONE = 12
 GROWN = 13
 
 _CODES = {
-    0: "nothing was lost",
+    0: "nothing was lost but what was said while the microphone's process was away",
     LOST: "words or messages were lost, doubled or out of order",
     NOT_RECOVERED: "the terminal did not recover from a fault",
     NOT_DONE: "a fault that was asked for cannot be done here",
@@ -89,7 +89,8 @@ def drill(
 ) -> None:
     """Start a terminal of its own as CONFIG describes it, let coded speech be its microphone, do
     things to its processes, and tell what that has cost: which words the agent has not heard, which
-    messages were lost or doubled, how long it took to recover.
+    messages were lost or doubled, how long it took to recover. While audio itself is being replaced
+    nobody hears: what was said then is no loss, and stands under AWAY.
 
     In the practice room the parrot tells what it has heard. On LiveKit the drill itself is the
     agent, in a room of its own, and needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET. The speech has

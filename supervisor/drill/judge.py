@@ -10,8 +10,6 @@ from statistics import median
 from .coded_signal import BLOCK_MS, Heard
 from .plan import Blow
 
-MICROPHONE = "audio"
-"""While the process that holds the microphone is away nobody hears: only this may be missing."""
 _AROUND_MS = 500
 """Around such a time, because signal and clock are not in step to the block."""
 _GROWN = 1.05
@@ -34,6 +32,8 @@ class Struck:
     not within the deadline."""
     trouble: str = ""
     """What was wrong, if it did not recover."""
+    deaf: bool = False
+    """Whether the process that holds the microphone was to be replaced: nobody hears meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Cost:
     lost: int = 0
     """Blocks that were said since then, and before the next fault, and were lost."""
     unheard: int = 0
+    """Those that nobody could hear."""
     repeated_ms: float = 0.0
 
 
@@ -123,7 +124,9 @@ class Report:
 
     @property
     def lost_nothing(self) -> bool:
-        """Every word was heard, in order, and every message is kept once, in order."""
+        """Every word was heard that somebody could hear, in order, and every message is kept once,
+        in order. What nobody could hear is in ``words.unheard``.
+        """
         words, mail = self.words, self.mail
         whole = not (words.lost or mail.lost or mail.doubled)
         return whole and words.in_order and mail.in_order
@@ -143,14 +146,14 @@ def judge_words(
     heard: Heard, said: int, struck: Sequence[Struck] = (), gaps_ms: Sequence[float] = ()
 ) -> Words:
     """Of the first ``said`` blocks. ``gaps_ms``: lengths of the gaps that the terminal itself has
-    told of. They excuse as much as they are long, at the time of a fault of the microphone's
-    process, and nothing else.
+    told of. They excuse as much as they are long, while the microphone's process was being
+    replaced, and nothing else.
     """
     missing = heard.missing(said)
     deaf = [
         range(math.floor((each.at_ms - _AROUND_MS) / BLOCK_MS), math.ceil(_end(each) / BLOCK_MS))
         for each in struck
-        if each.blow.target == MICROPHONE
+        if each.deaf
     ]
     # A gap that begins or ends within a block takes more than half of it or leaves it.
     excused = sum(math.ceil(gap / BLOCK_MS) for gap in gaps_ms)

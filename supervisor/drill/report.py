@@ -5,6 +5,7 @@ from typing import Any
 
 from supervisor.commands.table import columns
 
+from .coded_signal import BLOCK_MS
 from .judge import Growth, Report
 
 _SHOWN = 12
@@ -48,16 +49,17 @@ def as_text(report: Report, seed: int) -> str:
 
 
 def _struck(report: Report) -> str:
-    rows = [("FAULT", "TARGET", "AT", "LOST", "REPEATED", "RECOVERED IN")]
+    rows = [("FAULT", "TARGET", "AT", "LOST", "AWAY", "REPEATED", "RECOVERED IN")]
     for struck, cost in zip(report.struck, report.costs, strict=True):
         took = struck.recovery_s
         words = f"not at all: {struck.trouble}" if took is None else f"{took:.2f} s"
-        at, repeated = f"{struck.at_ms / 1000:.1f} s", f"{cost.repeated_ms:.0f} ms"
-        rows.append((struck.blow.fault, struck.blow.target, at, str(cost.lost), repeated, words))
+        costs = (str(cost.lost), seconds_of(cost.unheard), f"{cost.repeated_ms:.0f} ms")
+        at = f"{struck.at_ms / 1000:.1f} s"
+        rows.append((struck.blow.fault, struck.blow.target, at, *costs, words))
     for name, why in report.not_done.items():
         fault, _, target = name.partition(":")
-        rows.append((fault, target, "-", "-", "-", f"not done: {why}"))
-    return columns(rows, right={2, 3, 4}) if len(rows) > 1 else ""
+        rows.append((fault, target, "-", "-", "-", "-", f"not done: {why}"))
+    return columns(rows, right={2, 3, 4, 5}) if len(rows) > 1 else ""
 
 
 def _costs(report: Report) -> str:
@@ -65,7 +67,7 @@ def _costs(report: Report) -> str:
     rows = [
         ("words said", f"{words.said} of 100 ms each"),
         ("words lost", _some(len(words.lost), words.lost)),
-        ("while the microphone was away", str(len(words.unheard))),
+        ("while the microphone was away", _away(len(words.unheard))),
         ("repeated", f"{words.repeated_ms:.0f} ms{_of_faults(report)}"),
         ("messages sent", str(mail.sent)),
         ("messages lost", _some(len(mail.lost), mail.lost)),
@@ -78,6 +80,15 @@ def _costs(report: Report) -> str:
     if not mail.in_order:
         rows.append(("messages in order", "no"))
     return columns(rows)
+
+
+def seconds_of(blocks: int) -> str:
+    """So long they are."""
+    return f"{blocks * BLOCK_MS / 1000:.1f} s"
+
+
+def _away(unheard: int) -> str:
+    return f"{unheard}, or {seconds_of(unheard)}, which nobody could hear" if unheard else "0"
 
 
 def _of_faults(report: Report) -> str:

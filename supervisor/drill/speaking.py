@@ -27,6 +27,8 @@ from .staging import Staging, staged
 from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
 
 PATIENCE_S = 60.0
+MICROPHONE = "audio"
+"""Who holds it."""
 _CONVERSING = ("listening", "thinking", "speaking")
 _HEARD_EVERY_S = 0.2
 _LATE_S = 15.0
@@ -212,6 +214,7 @@ class SpeakingTerminal(Terminal):
             self.spoken_ms,
             None if trouble else round(seconds, 3),
             trouble,
+            deaf=kind.replaces and target == MICROPHONE,
         )
         self.struck.append(struck)
         return struck

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,19 @@ def test_kills_cost_no_word_and_no_message_and_what_nobody_could_hear_is_told_ap
     assert len(report["words"]["unheard"]) * BLOCK_MS < 20_000
     assert report["messages"]["sent"] >= 3
     assert not report["not_done"]
+
+
+def test_what_a_frozen_microphone_costs_stands_beside_its_fault(tmp_path: Path) -> None:
+    config = tmp_path / "frozen.toml"
+    config.write_text(
+        '[livekit]\nbackend = "practice"\n[actors.audio]\nstuck_after = 4\n[kiosk]\nport = 0\n'
+    )
+    done = _drill("--faults", "stop:audio", config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    titles, row = (re.split("  +", line) for line in done.stdout.splitlines()[:2])
+    struck = dict(zip(titles, row, strict=True))
+    assert struck["LOST"] == "0"
+    assert float(struck["AWAY"].removesuffix(" s")) > 2
 
 
 def test_an_actor_that_stays_dead_is_a_terminal_that_does_not_recover(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def heard(blocks, seams=()):
 
 
 def struck(target, at_ms, until_ms, fault="kill"):
-    return Struck(Blow(fault, target), at_ms, until_ms, 1.0)
+    return Struck(Blow(fault, target), at_ms, until_ms, 1.0, deaf=target == "audio")
 
 
 def without(*lost):
@@ -67,6 +67,11 @@ def test_a_deaf_microphone_excuses_its_own_time_and_no_more_than_its_gaps(lost, 
 def test_a_fault_of_another_process_excuses_nothing():
     words = judge_words(without(50), SAID, [struck("room", 4900, 5200)], [1000.0])
     assert words.lost == (50,)
+
+
+def test_a_microphone_that_was_not_away_excuses_nothing():
+    slowed = Struck(Blow("slow", "audio"), 4900, 5200, 0.1)
+    assert judge_words(without(50), SAID, [slowed], [1000.0]).lost == (50,)
 
 
 def test_a_gap_that_is_not_known_excuses_nothing():
@@ -189,6 +194,20 @@ def test_nothing_lost_is_nothing_lost():
     assert report.lost_nothing
     assert report.recovered
     assert "--seed 17" in as_text(report, 17)
+
+
+def test_what_nobody_could_hear_stands_beside_the_fault_that_made_it():
+    faults = (struck("room", 1000, 1500), struck("audio", 4000, 6900, "stop"))
+    sound = without(*range(41, 69))
+    words = judge_words(sound, SAID, faults, [2800.0])
+    report = Report(words, Mail(1), faults, judge_faults(sound, words, faults))
+    assert report.lost_nothing
+    shown = [line.split() for line in as_text(report, 1).splitlines()]
+    assert shown[0][:5] == ["FAULT", "TARGET", "AT", "LOST", "AWAY"]
+    assert shown[1][:7] == ["kill", "room", "1.0", "s", "0", "0.0", "s"]
+    assert shown[2][:7] == ["stop", "audio", "4.0", "s", "0", "2.8", "s"]
+    assert "28, or 2.8 s, which nobody could hear" in as_text(report, 1)
+    assert [each["unheard"] for each in as_dict(report, 1)["faults"]] == [0, 28]
 
 
 def test_what_was_not_done_and_what_did_not_recover_is_shown_as_such():
