@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -11,6 +12,8 @@ from actors.runtime.heart import Heart, new_heart
 
 from . import begin, family, forks
 from .drain import Drain
+
+log = logging.getLogger(__name__)
 
 _WORD = forks.SIGNED.size
 _STATUS_S = 0.2
@@ -31,6 +34,12 @@ class Birth:
         self.pidfd = -1
         """-1: not yet known, or dead already."""
         self.server_ended = False
+        self.out_of_reach = False
+        """It may not be signalled, for it has changed its user."""
+        self.abandoned = ""
+        """Its :func:`~actors.runtime.kin.identity`, once it was to be killed and could not be: it
+        lives on, and counts as dead."""
+        self._dead = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._words = bytearray()
         self._told_more = asyncio.Event()
@@ -91,6 +100,8 @@ class Birth:
 
     async def exit_code(self) -> int | None:
         """Of the process, which is known to be dead; None when nobody can tell."""
+        if self.abandoned:
+            return None
         code = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STATUS_S):
@@ -146,16 +157,30 @@ class Birth:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; to this very process or to nobody, never to one that got its pid."""
         if self.pidfd >= 0:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 signal.pidfd_send_signal(self.pidfd, number)
+            except ProcessLookupError:
+                pass
+            except PermissionError:
+                self._refused(to_end=number == signal.SIGKILL)
+
+    def _refused(self, *, to_end: bool) -> None:
+        assert self.pid is not None
+        if not self.out_of_reach:
+            self.out_of_reach = True
+            extra = {"actor": self.output.process, "pid": self.pid, "remedy": family.REMEDY}
+            log.error("child out of reach", extra=extra)
+        if to_end:
+            self.abandoned = kin.identity(self.pid)
+            family.leave(self.pid)
+            self._dead.set()
 
     async def dead(self) -> None:
-        """Wait for its end, as the kernel tells it."""
+        """Wait for its end, as the kernel tells it, or until it is abandoned."""
         if self.pidfd >= 0:
-            dead = asyncio.Event()
-            self._loop.add_reader(self.pidfd, dead.set)
+            self._loop.add_reader(self.pidfd, self._dead.set)
             try:
-                await dead.wait()
+                await self._dead.wait()
             finally:
                 self._loop.remove_reader(self.pidfd)
 

@@ -68,6 +68,11 @@ class Child:
         return self._birth.output
 
     @property
+    def abandoned(self) -> str:
+        """Identity of the process, if it could not be ended and lives on; else empty."""
+        return self._birth.abandoned
+
+    @property
     def heart(self) -> Heart:
         """An actor's; a program's does not beat."""
         return self._birth.heart
@@ -128,6 +133,8 @@ class Child:
 
     def _is_at_home(self) -> bool:
         """What it leaves behind comes to where we look."""
+        if self.abandoned:
+            return False
         return family.is_adopting() or not self._birth.server_ended
 
 

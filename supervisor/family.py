@@ -24,8 +24,14 @@ _BURIAL_S = 2.0
 known: set[int] = set()
 """Pids of all children, from birth until nothing of them is left."""
 
+REMEDY = "have it keep the user that the terminal runs as, or run the terminal as root"
+"""For a process that may not be signalled: it has changed its user, as under sudo."""
+
 unborn = 0
 """Forks that were asked for and whose pid is not yet known: they look like orphans."""
+
+_left: set[str] = set()
+"""Identities of those that cannot be ended: they have been told of, and are not waited for."""
 
 _adopting = False
 
@@ -55,6 +61,11 @@ def is_adopting() -> bool:
     return _adopting
 
 
+def leave(pid: int) -> None:
+    """It may not be killed: whoever looks for orphans passes it by from now on."""
+    _left.add(kin.identity(pid))
+
+
 async def bury(pid: int, mark: str = "") -> None:
     """End whatever a dead child has left, and see that it is gone. ``mark``: the child was one of a
     fork server that has died, so that its orphans are not with the present one.
@@ -80,7 +91,11 @@ def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     if mark:
         strays = {*kin.in_session(dead), *kin.marked(mark)}
         found += [(pid, kin.parent_of(pid)) for pid in strays]
-    return [(pid, home) for pid, home in found if pid not in ours and _lives(pid)]
+    return [
+        (pid, home)
+        for pid, home in found
+        if pid not in ours and _lives(pid) and kin.identity(pid) not in _left
+    ]
 
 
 def _lives(pid: int) -> bool:
@@ -97,5 +112,8 @@ def _kill(pid: int, parent: int) -> None:
         try:
             if kin.parent_of(pid) == parent:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except PermissionError:
+            leave(pid)
+            log.error("orphan out of reach", extra={"pid": pid, "remedy": REMEDY})
         finally:
             os.close(pidfd)

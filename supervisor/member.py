@@ -11,7 +11,7 @@ from actors.runtime import kin
 from actors.runtime.host import DISPENSABLE, EXIT_START_FAILED, EXIT_STUCK
 from actors.settings.supervision import Supervisor as Policy
 
-from . import server_watch
+from . import family, server_watch
 from .birth import Birth
 from .child import Child
 from .deadline import Deadline, within
@@ -89,6 +89,8 @@ class Member:
         self._deadline: Deadline | None = None
         self._late_word: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._abandoned = ""
+        """Identity of the process of the last start, if that could not be ended."""
 
     @property
     def name(self) -> str:
@@ -126,6 +128,11 @@ class Member:
         self._over.clear()
         self._well_since = self._well_until = None
         self.started_at = self._loop.time()
+        if kin.is_there(self._abandoned):  # there is to be one copy
+            pid = self._abandoned.partition(":")[0]
+            self._fail(f"its last process, {pid}, may not be ended and lives on", family.REMEDY)
+            self._loop.call_soon(self._dead, Death("start failed"))
+            return
         self._work = work = self._kind_of_work(surroundings)
         self._await_birth()
         mark = mark_of(self.name, self.incarnation)
@@ -262,9 +269,11 @@ class Member:
             self.state = "stopped"
             self.settled.set()
         elif self._ending is None:
+            child = self.child
             was_running = self._about_to_end()
-            work = self._end(self.child, was_running=was_running)
+            work = self._end(child, was_running=was_running)
             self._ending = self._loop.create_task(work, name=f"end of {self.name}")
+            self._ending.add_done_callback(lambda end: self._end_failed(end, child))
 
     async def _end(self, child: Child, *, was_running: bool) -> None:
         """Ask, then SIGTERM, then SIGKILL, each with its time."""
@@ -287,6 +296,11 @@ class Member:
             if child.pid is None:
                 self._hung()
 
+    def _end_failed(self, end: asyncio.Task[None], child: Child) -> None:
+        if not end.cancelled() and end.exception() is not None:
+            child.signal(signal.SIGKILL)
+            self._safely(end.result)
+
     def _dead(self, death: Death) -> None:
         self._cancel_deadline()
         if self._work is not None:
@@ -301,6 +315,8 @@ class Member:
     def _concluded(self, death: Death) -> None:
         self._late_word = None
         child, self.child = self.child, None
+        if child is not None:
+            self._abandoned = child.abandoned
         if self._asked:
             death = Death("asked", self._asked)
         elif self._doom is not None:

@@ -70,6 +70,12 @@ def identity(pid: int) -> str:
     return f"{pid}:{fields[19]}" if fields else ""
 
 
+def is_there(process: str) -> bool:
+    """The process of that :func:`identity` has not gone; False for an empty one."""
+    pid = process.partition(":")[0]
+    return pid.isdigit() and identity(int(pid)) == process
+
+
 def children_of(pid: int) -> list[int]:
     """Children of all its threads, zombies too."""
     if not _KERNEL_LISTS_CHILDREN:
