@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .faults import FAULTS, Scene
-from .judge import Report, Struck
+from .judge import Report
 from .mail import Correspondent
 from .plan import Blow, Step
-from .speaking import SpeakingTerminal
+from .speaking import NotRecovered, SpeakingTerminal
 
 GROWTH_FROM_S = 120.0
 """A shorter drill tells nothing of a leak: processes are still growing up."""
@@ -54,15 +54,10 @@ class Drill:
         except OSError as error:
             self.not_done[str(blow)] = error.strerror or str(error)
             self.tell(f"{blow} not done: {self.not_done[str(blow)]}")
+        except NotRecovered as failure:
+            self.tell(f"not recovered: {failure}")
         else:
-            self.tell(progress_of(struck))
-
-
-def progress_of(struck: Struck) -> str:
-    """A line."""
-    if struck.recovery_s is None:
-        return f"{struck.blow} not recovered: {struck.trouble}"
-    return f"{struck.blow} recovered in {struck.recovery_s:.2f} s"
+            self.tell(f"{blow} recovered in {struck.recovery_s:.2f} s")
 
 
 def possible(scene: Scene) -> tuple[set[Blow], dict[str, str]]:

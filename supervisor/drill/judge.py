@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -16,6 +16,8 @@ _GROWN = 1.05
 _GROWN_MIB = 4.0
 """By less a process does not grow, it breathes."""
 _GROWN_COUNT = 2
+_NAMED = 5
+"""Lost ones in a line."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ class Growth:
         return memory or any(after > before + _GROWN_COUNT for before, after in counts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """A whole drill."""
+    """A whole drill; its ``repr`` is a line that tells what is wrong, for a failing test."""
 
     words: Words
     mail: Mail
@@ -116,6 +118,27 @@ class Report:
     """Faults that could not be done here, with the reason."""
     growth: Mapping[str, Growth] = field(default_factory=dict)
     """By process; empty when it was too short to tell."""
+
+    def __repr__(self) -> str:
+        return f"<Report: {'; '.join(self._ills()) or 'nothing was lost'}>"
+
+    def _ills(self) -> Iterator[str]:
+        words, mail = self.words, self.mail
+        for struck in self.struck:
+            if struck.recovery_s is None:
+                yield f"{struck.blow} not recovered: {struck.trouble}"
+        for what, named in (
+            (f"of {words.said} words of 100 ms lost", words.lost),
+            (f"of {mail.sent} messages lost", mail.lost),
+            (f"of {mail.sent} messages doubled", mail.doubled),
+        ):
+            if named:
+                more = ", ..." if len(named) > _NAMED else ""
+                yield f"{len(named)} {what}: {', '.join(map(str, named[:_NAMED]))}{more}"
+        if not words.in_order:
+            yield "words out of order"
+        if not mail.in_order:
+            yield "messages out of order"
 
     @property
     def words_lost(self) -> int:

@@ -36,6 +36,14 @@ _LATE_S = 15.0
 _LATE_EVERY_S = 1.0
 
 
+class NotRecovered(Exception):
+    """The terminal was not itself again in time after a fault; says what was still wrong."""
+
+    def __init__(self, struck: Struck, patience_s: float) -> None:
+        super().__init__(f"{struck.blow}, not within {patience_s:g} s: {struck.trouble}")
+        self.struck = struck
+
+
 def is_itself(status: Status) -> bool:
     """Everything runs, the conversation is on, and what is said is kept."""
     return bool(
@@ -183,15 +191,14 @@ class SpeakingTerminal(Terminal):
         return Scene(self.runtime_dir, self.staging.settings.livekit.backend, names)
 
     def hurt(self, fault: str, target: str) -> Struck:
-        """Do it, undo it, and wait until the terminal is itself again, or patience
-        is at its end; the report tells of it.
+        """Do it, undo it, and wait until the terminal is itself again; the report tells of it.
 
         Args:
             fault: a name in :data:`.faults.FAULTS`.
             target: an actor; of ``corrupt``: a socket.
 
-        Raises ``OSError`` when this victim cannot be hit, and ``LaunchFailed`` when the terminal
-        ends over it.
+        Raises ``NotRecovered`` when patience is at its end, ``OSError`` when this victim cannot be
+        hit, and ``LaunchFailed`` when the terminal ends over it.
 
         """
         kind = FAULTS[fault]
@@ -217,6 +224,8 @@ class SpeakingTerminal(Terminal):
             deaf=kind.replaces and target == MICROPHONE,
         )
         self.struck.append(struck)
+        if trouble:
+            raise NotRecovered(struck, self.patience_s)
         return struck
 
     def _victim(self, kind: Fault, target: str) -> Victim:

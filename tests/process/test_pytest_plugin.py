@@ -38,15 +38,34 @@ def test_muted(terminal):
     kiosk.callpoint("unmute")
     kiosk.speak_for(0.5)
     print("supervisor", kiosk.pid)
-    report = kiosk.report()
-    assert report.words_lost == 0, "lost " + str(report.words_lost)
+    assert kiosk.report().lost_nothing
 """,
     )
     assert done.returncode == 1, done.stdout
-    lost = int(done.stdout.partition("AssertionError: lost ")[2].split()[0])
+    lost = int(done.stdout.partition("<Report: ")[2].split(" of ")[0])
     assert 9 <= lost < 100
     pid = int(done.stdout.partition("supervisor ")[2].split()[0])
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_victim_that_stays_dead_fails_a_test_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "mortal.toml").write_text(
+        '[livekit]\nbackend = "practice"\n'
+        '[actors.kiosk]\nrestart = "temporary"\n'
+        "[kiosk]\nport = 0\n"
+    )
+    done = _pytest(
+        tmp_path,
+        """
+def test_mortal(terminal):
+    kiosk = terminal("mortal.toml")
+    kiosk.patience_s = 3
+    kiosk.hurt("kill", "kiosk")
+    assert kiosk.report().lost_nothing
+""",
+    )
+    assert done.returncode == 1, done.stdout
+    assert "NotRecovered: kill:kiosk, not within 3 s: kiosk ended" in done.stdout
 
 
 def test_whoever_does_not_use_it_loads_nothing_of_it(tmp_path: Path) -> None:

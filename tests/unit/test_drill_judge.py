@@ -196,6 +196,18 @@ def test_nothing_lost_is_nothing_lost():
     assert "--seed 17" in as_text(report, 17)
 
 
+def test_a_failing_test_is_shown_all_that_is_wrong_in_a_line():
+    dead = Struck(Blow("kill", "gate"), 1000, 6000, None, "gate backing-off")
+    words = judge_words(without(*range(40, 60)), SAID)
+    report = Report(words, Mail(2, lost=("two tickets",), in_order=False), (dead,))
+    assert repr(report) == (
+        "<Report: kill:gate not recovered: gate backing-off; "
+        "20 of 100 words of 100 ms lost: 40, 41, 42, 43, 44, ...; "
+        "1 of 2 messages lost: two tickets; messages out of order>"
+    )
+    assert repr(Report(CLEAN, Mail(2))) == "<Report: nothing was lost>"
+
+
 def test_what_nobody_could_hear_stands_beside_the_fault_that_made_it():
     faults = (struck("room", 1000, 1500), struck("audio", 4000, 6900, "stop"))
     sound = without(*range(41, 69))
