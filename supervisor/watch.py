@@ -31,6 +31,7 @@ class _Watched:
     cpu: Ceiling
     load: Load = field(default_factory=Load)
     health: str = "ok"
+    trouble: str = ""
     quiet: bool = False
     """A restart now would disturb nobody. An actor's last heartbeat says so; a program cannot."""
 
@@ -74,7 +75,7 @@ class Watch:
                 Ceiling(*rules.memory_mib),
                 Ceiling(*rules.cpu_percent),
             )
-        watched.health, watched.quiet = "ok", not member.is_actor
+        watched.health, watched.trouble, watched.quiet = "ok", "", not member.is_actor
         watched.complaint.started()
         for each in (watched.memory, watched.cpu, watched.load):
             each.restarted()
@@ -97,7 +98,7 @@ class Watch:
         """It has something to say of itself."""
         if member.name in self._running:
             watched = self._watched[member.name]
-            watched.health = beat.health
+            watched.health, watched.trouble = beat.health, beat.trouble
             watched.quiet = beat.quiet and not beat.mailbox
             self._judge_health(watched)
 
@@ -114,7 +115,8 @@ class Watch:
         self._listen(member)
         if silent_s := self._pulses.silent_s(member.name, self._loop.time()):
             return f"no heartbeat for {silent_s:.0f} s"
-        return self._watched[member.name].health
+        watched = self._watched[member.name]
+        return watched.health if watched.health != "ok" else watched.trouble or "ok"
 
     def close(self) -> None:
         """Watch no more."""

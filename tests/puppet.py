@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from actors.messages import Custom, Message
 from actors.runtime.actor import Actor
-from actors.runtime.errors import StartError
+from actors.runtime.errors import OrderFailed, StartError
 
 IMPORTED_IN = os.getpid()
 
@@ -24,7 +24,7 @@ class Puppet(Actor):
     """
 
     async def on_start(self) -> None:
-        self._health, self._quiet = "ok", True
+        self._health, self._quiet, self._refuses = "ok", True, ""
         self._hoard: list[bytearray] = []
         self.handles_within_s = self.options.get("handles_within_s", 60.0)  # type: ignore[misc]
         match self.options.get("start", "ok"):
@@ -84,6 +84,10 @@ class Puppet(Actor):
                 self._hoard.append(bytearray(os.urandom(1)) * (mib << 20))
             case Custom(topic="burn"):
                 threading.Thread(target=_burn, daemon=True).start()
+            case Custom(topic="refuse", payload={"reason": str(reason)}):
+                self._refuses = reason
+            case Custom(topic="work") if self._refuses:
+                raise OrderFailed("unavailable", self._refuses)
             case Custom(topic="quiet"):
                 self._quiet = True
             case Custom(topic="write", payload={"text": str(text), "times": int(times)}):

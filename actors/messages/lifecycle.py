@@ -38,6 +38,10 @@ class Heartbeat(Message, tag="heartbeat", frozen=True):
     """``ok``, or in a few words what the actor itself finds wrong with its flow of data."""
     quiet: bool = False
     """Being restarted now would disturb nobody."""
+    trouble: str = ""
+    """What is wrong with the messages to the actor, in a few words; empty: nothing. No new process
+    would mend it.
+    """
 
 
 class Stop(Message, tag="stop", frozen=True):

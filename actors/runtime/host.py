@@ -33,6 +33,7 @@ from .errors import OrderFailed, StartError
 from .heart import Heart
 from .inbox import Inbox
 from .post import ROUTER, Post
+from .refusals import Refusals
 from .spec import ChildSpec
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Host:
         self._spec = spec
         self._mailbox: deque[Envelope] = deque()
         self._inbox = Inbox()
+        self._refusals = Refusals()
         self._mail = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -230,6 +232,7 @@ class Host:
         else:
             self.post.peer_down(name)
             self._inbox.forget(name)
+            self._refusals.over(name)
         if self._actor is not None:
             self._actor.on_peer(name, up)
 
@@ -242,7 +245,13 @@ class Host:
             if self._in_hand_since and now - self._in_hand_since > actor.handles_within_s:
                 self._stuck(actor)
             waiting = len(self._mailbox)
-            beat = Heartbeat(self.incarnation, waiting, actor.health(), actor.quiet())
+            beat = Heartbeat(
+                self.incarnation,
+                waiting,
+                actor.health(),
+                actor.quiet(),
+                trouble=self._refusals.trouble(time.monotonic()),
+            )
             if self._heart is not None:
                 self._heart.beat(time.monotonic())
             if self._heart is None or beat != said:
@@ -293,7 +302,7 @@ class Host:
             answer = await actor.on_message(envelope.message, envelope.sender)
         except OrderFailed as failed:
             answer = Failed(failed.code, failed.reason, failed.remedy)
-            if envelope.kind != "ask":
+            if envelope.kind not in ("ask", "deliver"):
                 log.warning("order failed", extra={"code": failed.code, "reason": failed.reason})
         if isinstance(answer, asyncio.Future):
             self.spawn(self._handled_later(envelope, answer), "answer")
@@ -317,10 +326,19 @@ class Host:
             self.post.reply(envelope, answer)
         elif envelope.kind == "deliver":
             if isinstance(answer, Failed):
+                self._tell_refusal(envelope.sender, answer)
                 self._refused(envelope)
             else:
+                if refused := self._refusals.over(envelope.sender):
+                    extra = {"sender": envelope.sender, "refused": refused}
+                    log.info("deliveries are handled again", extra=extra)
                 self._inbox.handle(envelope)
                 self.post.acknowledge(envelope)
+
+    def _tell_refusal(self, sender: str, failed: Failed) -> None:
+        if self._refusals.note(sender, failed.code, failed.reason, time.monotonic()):
+            extra = {"sender": sender, "code": failed.code, "reason": failed.reason}
+            log.warning("delivery refused", extra=extra)
 
     def _refused(self, delivery: Envelope) -> None:
         """It stays with its sender, who sends it again, and so does what was delivered after it."""

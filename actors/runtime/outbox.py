@@ -41,6 +41,8 @@ class Outbox:
         """By receiver, those that are owed anything; by id, in order."""
         self._count = 0
         self._last_id = after
+        self._oldest: dict[str, int] = {}
+        """By receiver, when :meth:`stuck` was last called."""
 
     def put(self, to: str, message: Message) -> Delivery:
         """Keep a message. Raises :class:`OutboxFull`."""
@@ -71,6 +73,18 @@ class Outbox:
             for id_, message in tuple(self._kept.get(name, {}).items()):
                 yield Delivery(id_, name, message, after)
                 after = id_
+
+    def stuck(self) -> list[Delivery]:
+        """For each receiver that has acknowledged nothing since the last call, the oldest of what
+        it was owed then.
+        """
+        before = self._oldest
+        self._oldest = {to: next(iter(kept)) for to, kept in self._kept.items()}
+        return [
+            Delivery(id_, to, self._kept[to][id_], after=0)
+            for to, id_ in self._oldest.items()
+            if before.get(to) == id_
+        ]
 
     def __len__(self) -> int:
         return self._count

@@ -25,7 +25,10 @@ ROUTER = "router"
 _JOIN_AGAIN_S = 0.2
 """Until the router has answered; it is normally back within 20 ms of its death."""
 _REDELIVER_S = 2.0
-"""An unacknowledged delivery is sent again after this even when nobody is known to have died."""
+"""When nothing was acknowledged for so long, the oldest delivery is sent again even when nobody is
+known to have died: whatever is the matter, those after it are not handled before."""
+_REDELIVER_ALL = 15
+"""In so many times that, all are: the oldest may be in hand for long, and others be lost."""
 _CONFESS_AGAIN_S = 0.2
 """Between two tries to say that facts are lost, to a router whose queue is full."""
 
@@ -58,6 +61,9 @@ class Post:
         self._welcome = asyncio.Event()
         self._rejoin_timer: asyncio.TimerHandle | None = None
         self._redeliver_timer: asyncio.TimerHandle | None = None
+        self._redeliveries = 0
+        self._tried: dict[str, int] = {}
+        """By receiver, the delivery after which it is known to handle them again."""
         self._confess_timer: asyncio.TimerHandle | None = None
         self.corrupt = CorruptFrames(ROUTER)
         self.refused = 0
@@ -242,8 +248,14 @@ class Post:
 
     def _redelivery_due(self) -> None:
         self._redeliver_timer = None
-        if len(self._outbox):
-            self.redeliver()
+        self._redeliveries += 1
+        for oldest in self._outbox.stuck():
+            if self._redeliveries % _REDELIVER_ALL:
+                self._tried[oldest.to] = oldest.id
+                self._send_delivery(oldest)
+            else:
+                self.redeliver(oldest.to)
+        self._arm_redelivery()
 
     @property
     def undelivered(self) -> int:
@@ -282,6 +294,9 @@ class Post:
                 handled = self._handled.pop(envelope.id, None)
                 if handled is not None and not handled.done():
                     handled.set_result(None)
+                if self._tried.get(envelope.sender) == envelope.id:
+                    del self._tried[envelope.sender]
+                    self.redeliver(envelope.sender)
             case _ if isinstance(envelope.message, Welcome):
                 self._on_welcome(envelope.message)
             case _:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from actors.messages import GetStatus, Status
+from actors.messages import Custom, GetStatus, Status
 from actors.runtime import kin
+from actors.runtime.client import Client
 from supervisor import ceiling, watch
 from supervisor.spec import Rules
 from supervisor.usage import KernelKills
+from tests.children import DEADLINE_S
 from tests.supervised import fork_server, order, puppet, running, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
@@ -152,6 +154,34 @@ def test_a_deaf_actor_is_replaced_when_it_may_not_be_so_for_ever(runtime_dir: Pa
             assert on.pid("talker") == talker
             await on.until(lambda now: now["talker"].health == "no samples for 9 s")
             assert "stopped" in on.log.messages("deaf"), "its loop turns: it could end in order"
+
+    asyncio.run(scenario())
+
+
+def test_one_that_refuses_deliveries_says_so_once_and_is_left_alone(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        rules = Rules(unhealthy_after=0.1)
+        async with (
+            stage(runtime_dir, puppet(rules=rules), slow_after=SLOW_S) as on,
+            Client(runtime_dir) as client,
+        ):
+            pid = on.pid()
+            await on.tell("refuse", reason="the disk is full")
+            done = client.post.deliver("puppet", Custom("work", {}))
+            for _ in range(5):
+                client.post.redeliver("puppet")
+            trouble = f"refuses what {client.name} delivers: the disk is full"
+            await on.until(lambda now: now["puppet"].health == trouble)
+            beats_until = on.row().uptime_s + 2 * SLOW_S
+            await on.until(lambda now: now["puppet"].uptime_s > beats_until)
+            await on.tell("refuse", reason="")
+            client.post.redeliver("puppet")
+            await asyncio.wait_for(done, DEADLINE_S)
+            await on.until(lambda now: now["puppet"].health == "ok")
+            assert (on.pid(), on.row().restarts) == (pid, 0)
+            said = on.log.messages("puppet")
+            assert said.count("delivery refused") == 1
+            assert said.count("deliveries are handled again") == 1
 
     asyncio.run(scenario())
 
