@@ -47,7 +47,8 @@ class Peer(Message, tag="peer", frozen=True):
 
 class Missed(Message, tag="missed", frozen=True):
     """The router to one of its peers: a queue was full, and facts have passed you by. Ask anew
-    for what you keep a copy of. Also a peer to the router: my queue to you was full.
+    for what you keep a copy of; states come again by themselves. Also a peer to the router: my
+    queue to you was full.
     """
 
 

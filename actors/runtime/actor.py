@@ -39,7 +39,9 @@ class Actor:
 
     subscribes: ClassVar[tuple[type[Message], ...]] = ()
     """Types of facts, states and levels to be sent here. Tells, asks and deliveries addressed to
-    this actor arrive without subscribing."""
+    this actor arrive without subscribing. With :class:`actors.messages.Missed` among them, it is
+    told when facts have passed it by because a queue was full; states then come again by
+    themselves."""
 
     essential: ClassVar[bool] = True
     """The terminal is of no use without it."""

@@ -17,6 +17,7 @@ from actors.messages import (
     Failed,
     Heartbeat,
     Message,
+    Missed,
     Ready,
     StartFailed,
     Stop,
@@ -32,6 +33,7 @@ from .dotted import load_object
 from .errors import OrderFailed, StartError
 from .heart import Heart
 from .inbox import Inbox
+from .losses import Losses
 from .post import ROUTER, Post
 from .refusals import Refusals
 from .spec import ChildSpec
@@ -41,11 +43,13 @@ log = logging.getLogger(__name__)
 SUPERVISOR = "supervisor"
 MAILBOX = 1000
 """Messages waiting for ``on_message``. Beyond it, asks are refused, deliveries are left to be sent
-again, levels and facts are dropped and counted."""
+again, and the others dropped: when there is room, states come again and the actor is told."""
 _FLUSH_MS = 500
 """Time for the last acknowledgements and answers to leave at a stop."""
 
 ESSENTIAL, DISPENSABLE = b"essential", b"dispensable"
+
+_MISSED = Missed.tag()
 
 EXIT_OK = 0
 EXIT_CRASH = 1
@@ -95,8 +99,10 @@ class Host:
         self.post: Post
         self.terminal_stops = False
         """The stop that was asked for is that of all actors."""
-        self.dropped = 0
-        """Messages dropped because the mailbox was full."""
+        self._losses = Losses()
+        """Facts and tells dropped because the mailbox was full."""
+        self._has_missed = False
+        """Facts or states were dropped, and that is not yet made good."""
 
     async def run(self) -> int:
         """Start, serve, drain, stop; returns the exit code. Never raises."""
@@ -145,7 +151,8 @@ class Host:
     async def _begin(self, actor: Actor) -> None:
         await actor.on_start()
         if self.name != ROUTER:
-            await self.post.join(tuple(kind.tag() for kind in actor.subscribes))
+            wanted: tuple[type[Message], ...] = (*actor.subscribes, Missed)
+            await self.post.join(tuple(kind.tag() for kind in wanted))
 
     def _say_first(self, essential: bool) -> None:
         """Whether the terminal can do without this actor, should it not come to say more: what is
@@ -250,13 +257,18 @@ class Host:
                 waiting,
                 actor.health(),
                 actor.quiet(),
-                trouble=self._refusals.trouble(time.monotonic()),
+                trouble=self._trouble(time.monotonic()),
             )
             if self._heart is not None:
                 self._heart.beat(time.monotonic())
             if self._heart is None or beat != said:
                 self._to_supervisor(beat)
                 said = beat
+
+    def _trouble(self, now: float) -> str:
+        if lost := self._losses.recent(now):
+            return f"{lost} messages lost to a full mailbox"
+        return self._refusals.trouble(now)
 
     def _stuck(self, actor: Actor) -> None:
         """Say where, as far as Python knows, and end."""
@@ -269,16 +281,43 @@ class Host:
     # -- the mailbox -----------------------------------------------------------------------------
 
     def _on_envelope(self, envelope: Envelope) -> None:
-        if len(self._mailbox) < MAILBOX:
-            if envelope.kind == "deliver" and not self._inbox.take(envelope):
-                return
-            self._mailbox.append(envelope)
-            self._empty.clear()
-            self._mail.set()
+        if envelope.topic == _MISSED:
+            if envelope.sender == ROUTER:  # nobody else may say so
+                self._has_missed = True
+                self._make_good()
+        elif len(self._mailbox) >= MAILBOX:
+            self._drop(envelope)
+        elif envelope.kind != "deliver" or self._inbox.take(envelope):
+            self._put(envelope)
+
+    def _put(self, envelope: Envelope) -> None:
+        self._mailbox.append(envelope)
+        self._empty.clear()
+        self._mail.set()
+
+    def _drop(self, envelope: Envelope) -> None:
+        match envelope.kind:
+            case "ask":
+                self.post.reply(envelope, Failed("overloaded", f"{self.name} has too much to do"))
+            case "tell":
+                self._losses.note(time.monotonic())
+            case "fact":
+                self._losses.note(time.monotonic())
+                self._has_missed = True
+            case "state":
+                self._has_missed = True
+
+    def _make_good(self) -> None:
+        """What was missed does not come again, but the last states do; the actor asks for the rest.
+        Not before there is room for them.
+        """
+        if len(self._mailbox) > MAILBOX // 2:
             return
-        self.dropped += 1
-        if envelope.kind == "ask":
-            self.post.reply(envelope, Failed("overloaded", f"{self.name} has too much to do"))
+        self._has_missed = False
+        self.post.rejoin()
+        if self._actor is not None and Missed in self._actor.subscribes:
+            missed = encode(Missed(), kind="tell", sender=ROUTER, to=self.name)
+            self._put(decode(missed))
 
     def waiting(self) -> Iterator[Message]:
         """The messages behind the one being handled, as of :meth:`Actor.waiting`."""
@@ -292,6 +331,8 @@ class Host:
                 await self._handle(actor, self._mailbox[0])
                 self._in_hand_since = 0.0
                 self._mailbox.popleft()
+                if self._has_missed:
+                    self._make_good()
             self._empty.set()
             self._mail.clear()
             await self._mail.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,16 @@ from actors.messages import (
     Done,
     Message,
     MessageChanged,
+    Missed,
     SessionState,
     StartFailed,
     StoreMessage,
 )
 from actors.runtime.actor import Actor, Answer
+from actors.runtime.bus import Bus
 from actors.runtime.client import Client, NotRunning
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
+from actors.runtime.host import MAILBOX
 from actors.runtime.post import Post
 from tests.children import DEADLINE_S, Children
 from tests.garbage import throw_garbage
@@ -31,6 +35,7 @@ ROUTER = "actors.router.process:Router"
 DOOR = "tests.examples.door:Door"
 PROBE = f"{__name__}:Probe"
 RELUCTANT = f"{__name__}:Reluctant"
+FOLLOWER = f"{__name__}:Follower"
 SLOW = f"{__name__}:Slow"
 
 
@@ -58,6 +63,33 @@ class Probe(Actor):
 
     async def on_stop(self) -> None:
         (self.runtime_dir / "stopped").touch()
+
+
+class Follower(Actor):
+    """Says with a state what it has seen of others' facts and states; stands still when told to,
+    until something comes on its own lane.
+    """
+
+    subscribes = (Custom, Missed)
+
+    async def on_start(self) -> None:
+        self._facts = self._states = self._missed = 0
+        self._goes_on = asyncio.Event()
+        self.bus.bind("pull", "goes-on", lambda _peer, _frame: self._goes_on.set())
+
+    async def on_message(self, message: Message, sender: str) -> Message | None:
+        match message:
+            case Custom(topic="stand-still"):
+                await self._goes_on.wait()
+            case Custom(topic="fact"):
+                self._facts += 1
+            case Custom(topic="state"):
+                self._states += 1
+            case Missed():
+                self._missed += 1
+        seen = {"facts": self._facts, "states": self._states, "missed": self._missed}
+        self.publish_state(Custom("seen", seen))
+        return None
 
 
 class Slow(Actor):
@@ -327,6 +359,74 @@ def _keep(keeper: Client, got: "asyncio.Queue[str]") -> None:
         got.put_nowait(envelope.message.message.id)
 
     post._on_envelope = on_envelope
+
+
+# -- full queues -----------------------------------------------------------------------------------
+
+
+class Publisher:
+    """Attached, and follows the follower."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self.seen: dict[str, int] = {}
+        self._news = asyncio.Event()
+        self.client = Client(runtime_dir, subscribes=(Custom,), on_message=self._on_message)
+
+    def _on_message(self, message: Message, _sender: str) -> None:
+        if isinstance(message, Custom) and message.topic == "seen":
+            self.seen = message.payload
+            self._news.set()
+
+    async def until(self, condition: Callable[[dict[str, int]], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not (self.seen and condition(self.seen)):
+                self._news.clear()
+                await self._news.wait()
+
+
+def test_a_full_mailbox_loses_no_state_and_says_what_it_has_lost(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("follower", FOLLOWER)
+            publisher = Publisher(runtime_dir)
+            async with publisher.client as client:
+                client.post.tell("follower", Custom("stand-still", {}))
+                for _ in range(2 * MAILBOX):
+                    while not client.post.publish(Custom("fact", {})):
+                        await asyncio.sleep(0)
+                client.post.publish_state(Custom("state", {}))
+                with pytest.raises(OrderFailed, match="has too much to do"):
+                    await client.ask("follower", Custom("", {}), DEADLINE_S)
+                bus = Bus(runtime_dir)
+                bus.connect("push", "goes-on", lambda _peer, _frame: None).send(b"")
+                bus.close(linger_ms=int(1000 * DEADLINE_S))
+                await publisher.until(lambda seen: bool(seen["states"] and seen["missed"]))
+                assert 0 < publisher.seen["facts"] < 2 * MAILBOX
+                lost = 2 * MAILBOX - publisher.seen["facts"]
+                said = f"{lost} messages lost to a full mailbox"
+                await children.until(
+                    lambda: any(b.trouble == said for b in children.heartbeats("follower")) or None
+                )
+
+    asyncio.run(scenario())
+
+
+def test_who_has_missed_something_on_the_way_gets_the_last_state_again(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("follower", FOLLOWER)
+            publisher = Publisher(runtime_dir)
+            async with publisher.client as client:
+                client.post.publish_state(Custom("state", {}))
+                await publisher.until(lambda seen: seen["states"] == 1)
+                client.post.publish(Missed())  # nobody but the router may say so
+                client.post.tell("router", Missed())  # as one says whose queue was full
+                await publisher.until(lambda seen: seen["states"] == 2)
+                assert publisher.seen["missed"] == 1
+
+    asyncio.run(scenario())
 
 
 # -- garbage ---------------------------------------------------------------------------------------
