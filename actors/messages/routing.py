@@ -6,13 +6,17 @@ from .base import Message
 
 
 class Join(Message, tag="join", frozen=True):
-    """A process tells the router that it is there and which tags it wants. Repeated freely."""
+    """A process tells the router that it is there and which tags it wants: the last time, none.
+    Repeated freely.
+    """
 
     subscriptions: tuple[str, ...]
 
 
 class Welcome(Message, tag="welcome", frozen=True):
-    """The router's answer to :class:`Join`: from now on nothing passes the joiner by."""
+    """The router's answer to :class:`Join`: from now on nothing passes the joiner by. Said again
+    to see whether it is still there.
+    """
 
     epoch: int
     """Another number for each start of the router: on a new one, senders say again what the old

@@ -96,6 +96,9 @@ class Router(Actor):
                 self._say(header.sender, Welcome(self._epoch), "tell")
                 for snapshot in missed:
                     self._lane.send(snapshot, to=header.sender)
+                for name in self._routes.to_look_for():
+                    if self._say(name, Welcome(self._epoch), "tell") is Sent.UNREACHABLE:
+                        self._routes.leave(name)
             case Missed():
                 # Its facts have passed by everybody: whoever follows anybody is told.
                 self._missing |= set(self._routes.subscribers(Missed.tag())) - {header.sender}
@@ -108,8 +111,8 @@ class Router(Actor):
                     header.id,
                 )
 
-    def _say(self, to: str, message: Message, kind: Kind, number: int = 0) -> None:
-        self._lane.send(encode(message, kind=kind, sender=ROUTER, to=to, id=number), to=to)
+    def _say(self, to: str, message: Message, kind: Kind, number: int = 0) -> Sent:
+        return self._lane.send(encode(message, kind=kind, sender=ROUTER, to=to, id=number), to=to)
 
     def health(self) -> str:
         """Messages that were lost lately, if any."""

@@ -13,6 +13,9 @@ MAX_SNAPSHOTS = 256
 MAX_SUBSCRIPTIONS = 256
 """Tags one process may ask for; more are ignored."""
 
+JOINS_BETWEEN_LOOKS = 256
+"""Who is killed does not leave; its name stays until somebody looks, or would tell it something."""
+
 
 @dataclass
 class Routes:
@@ -22,10 +25,13 @@ class Routes:
     """By tag, the names in the order in which they joined."""
     _snapshots: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """By tag and sender, the frame as it came."""
+    _joins: int = 0
+    """Since there was last a look for who is gone."""
 
     def join(self, name: str, tags: tuple[str, ...]) -> list[bytes]:
         """Subscribe ``name`` to just these tags; returns the snapshots it has missed."""
         self.leave(name)
+        self._joins += 1
         for tag in tags[:MAX_SUBSCRIPTIONS]:
             self._subscribers.setdefault(tag, {})[name] = None
         return [frame for (tag, _), frame in self._snapshots.items() if tag in tags]
@@ -36,6 +42,13 @@ class Routes:
             names.pop(name, None)
             if not names:
                 del self._subscribers[tag]
+
+    def to_look_for(self) -> set[str]:
+        """Call after a join: all names, once there were so many joins that some may be gone."""
+        if self._joins < JOINS_BETWEEN_LOOKS:
+            return set()
+        self._joins = 0
+        return {name for names in self._subscribers.values() for name in names}
 
     def subscribers(self, tag: str) -> tuple[str, ...]:
         """Who wants it."""

@@ -101,6 +101,7 @@ class Client:
         for task in self._answering:
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
+        self.post.leave()
         self.post.close()
         self._bus.close(linger_ms=100)
 

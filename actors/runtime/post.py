@@ -93,6 +93,11 @@ class Post:
         self._welcome.clear()
         self._join()
 
+    def leave(self) -> None:
+        """Nothing is wanted any more: for a name that does not come back."""
+        self._subscriptions = ()
+        self._send(Join(()), kind="tell", to=ROUTER)
+
     def _join(self) -> None:
         if self._rejoin_timer is not None:
             self._rejoin_timer.cancel()

@@ -5,10 +5,24 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import pytest
 
-from actors.messages import ActorDown, ActorUp, Custom, Message, Missed
+from actors.messages import (
+    ActorDown,
+    ActorUp,
+    Custom,
+    Envelope,
+    Join,
+    Kind,
+    Message,
+    Missed,
+    Welcome,
+)
+from actors.messages.codec import decode, encode
+from actors.router.routes import JOINS_BETWEEN_LOOKS
+from actors.runtime.bus import Bus
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed, Unreachable
 from tests.children import DEADLINE_S, Children
@@ -83,6 +97,92 @@ def test_a_killed_router_is_noticed_and_joined_again(runtime_dir: Path) -> None:
                         await asyncio.sleep(0)
 
     asyncio.run(scenario())
+
+
+def test_when_it_leaves_it_wants_nothing_any_more(runtime_dir: Path) -> None:
+    """With a router that is played here."""
+
+    async def scenario() -> None:
+        joins: asyncio.Queue[Join] = asyncio.Queue()
+
+        def on_frame(peer: bytes, frame: bytes) -> None:
+            joins.put_nowait(decode(frame).message)
+            name = peer.decode()
+            router.send(encode(Welcome(1), kind="tell", sender="router", to=name), to=name)
+
+        bus = Bus(runtime_dir)
+        router = bus.bind("router", "router", on_frame)
+        try:
+            async with Client(runtime_dir, subscribes=(Custom,)):
+                assert Custom.tag() in (await joins.get()).subscriptions
+            assert await asyncio.wait_for(joins.get(), DEADLINE_S) == Join(())
+        finally:
+            bus.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_that_was_killed_is_forgotten_after_many_joins(runtime_dir: Path) -> None:
+    """Who has its name then, and has not joined, is told nothing."""
+
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            async with Client(runtime_dir) as other:
+                async with Attached(runtime_dir, "killed") as killed:
+                    await killed.join()
+                async with asyncio.timeout(DEADLINE_S):
+                    told = True
+                    while told:
+                        async with Attached(runtime_dir, "another") as another:
+                            for _ in range(JOINS_BETWEEN_LOOKS):
+                                await another.join()
+                        async with Attached(runtime_dir, "killed") as namesake:
+                            await namesake.asked()
+                            other.post.publish(Custom("fact", {}))
+                            with pytest.raises(OrderFailed):
+                                await other.ask("router", Custom("", {}), DEADLINE_S)
+                            told = await namesake.asked()
+
+    asyncio.run(scenario())
+
+
+class Attached:
+    """A connection to the router that joins when it is told to, and ends without leaving."""
+
+    def __init__(self, runtime_dir: Path, name: str) -> None:
+        self._runtime_dir = runtime_dir
+        self._name = name
+        self._mail: asyncio.Queue[Envelope] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        self._bus = Bus(self._runtime_dir)
+        self._lane = self._bus.connect(
+            "dealer",
+            "router",
+            lambda _peer, frame: self._mail.put_nowait(decode(frame)),
+            identity=self._name,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._bus.close()
+
+    def _send(self, message: Message, kind: Kind) -> None:
+        frame = encode(message, kind=kind, sender=self._name, to="router", id=1)
+        assert self._lane.send(frame)
+
+    async def join(self) -> None:
+        self._send(Join((Custom.tag(),)), "tell")
+        assert isinstance((await self._mail.get()).message, Welcome)
+
+    async def asked(self) -> bool:
+        """Wait for an answer; whether a fact came before it."""
+        self._send(Custom("", {}), "ask")
+        told = False
+        while (envelope := await self._mail.get()).kind != "reply":
+            told = told or envelope.kind == "fact"
+        return told
 
 
 def test_who_does_not_read_is_told_that_it_has_missed_something(runtime_dir: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.messages import Header, Kind
-from actors.router.routes import MAX_SNAPSHOTS, Routes
+from actors.router.routes import JOINS_BETWEEN_LOOKS, MAX_SNAPSHOTS, Routes
 
 pytestmark = pytest.mark.unit
 
@@ -64,6 +64,17 @@ def test_snapshots_are_bounded_and_the_oldest_goes() -> None:
     kept = routes.join("late", ("t",))
     assert len(kept) == MAX_SNAPSHOTS
     assert kept[0] == b"1"
+
+
+def test_after_many_joins_all_are_looked_for() -> None:
+    routes = Routes()
+    routes.join("gone", ("t", "u"))
+    for _ in range(JOINS_BETWEEN_LOOKS - 2):
+        routes.join("b", ("t",))
+        assert not routes.to_look_for()
+    routes.join("b", ("t",))
+    assert routes.to_look_for() == {"gone", "b"}
+    assert not routes.to_look_for()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sets(st.sampled_from("tuv")))))
