@@ -4,10 +4,12 @@ import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from supervisor.drill.judge import Report
     from supervisor.drill.speaking import SpeakingTerminal
 
+ENDED = 1
 LOST = 10
 """Words or messages."""
 NOT_RECOVERED = 11
@@ -30,6 +33,7 @@ GROWN = 13
 
 _CODES = {
     0: "nothing was lost but what was said while the microphone's process was away",
+    ENDED: "a signal ended it before there was a report",
     LOST: "words or messages were lost, doubled or out of order",
     NOT_RECOVERED: "the terminal did not recover from a fault",
     NOT_DONE: "a fault that was asked for cannot be done here",
@@ -99,39 +103,75 @@ def drill(
     """
     from actors.runtime.dotted import find_modules_beside
     from actors.settings.load import load
+    from supervisor.drill.wishes import check
 
     find_modules_beside(config)
     settings = load(config)
     seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
-    wishes = _wishes(faults)
+    wishes = tuple(wish.strip() for wish in faults.split(",") if wish.strip())
+    with _refusing():
+        check(wishes, settings)
     _need_keys(settings)
+    _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    with _folder() as folder:
+        _tell(f"seed {seed}, log {folder / 'terminal.log'}")
+        with _running(settings, folder, patience) as terminal:
+            report = _hurt(terminal, wishes, seed, minutes)
+        _show(report, seed, as_json=as_json)
+        raise click.exceptions.Exit(_code(report, wishes))
+
+
+def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:
+    """What was done is undone and reported. Once: a terminal window that is closed says it twice,
+    and the second is not to disturb that.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in signals:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(each, end)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Of one drill; kept, and that is said, when there is something in it to look at."""
     folder = Path(tempfile.mkdtemp(prefix="callpoint-drill-"))
-    _tell(f"seed {seed}, log {folder / 'terminal.log'}")
-    with _running(settings, folder, patience) as terminal:
-        report = _hurt(terminal, wishes, seed, minutes)
-    _show(report, seed, as_json=as_json)
-    code = _code(report, wishes)
-    if code == 0:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        _tell(f"{_CODES[code]}; kept in {folder}")
-    raise click.exceptions.Exit(code)
+    code = exits.INTERNAL
+    try:
+        yield folder
+    except click.exceptions.Exit as ended:
+        code = ended.exit_code
+        raise
+    except Failure as failure:
+        code = failure.code
+        raise
+    except KeyboardInterrupt:
+        code = ENDED
+        raise Failure(_CODES[ENDED], code=ENDED) from None
+    finally:
+        if code in (0, ENDED, exits.CONFIG):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            _tell(f"{_CODES.get(code, 'a fault of callpoint itself')}; kept in {folder}")
 
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _wishes(faults: str) -> tuple[str, ...]:
-    from actors.settings.suggest import did_you_mean
-    from supervisor.drill.faults import FAULTS
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What is wished for and is not there."""
+    from supervisor.drill.wishes import UnknownFault
 
-    wishes = tuple(wish.strip() for wish in faults.split(",") if wish.strip())
-    for wish in wishes:
-        if (name := wish.partition(":")[0]) not in FAULTS:
-            remedy = did_you_mean(name, FAULTS, "callpoint drill --help lists all")
-            raise click.UsageError(f"there is no fault {name!r}. {remedy}")
-    return wishes
+    try:
+        yield
+    except UnknownFault as unknown:
+        raise Failure(unknown.reason, unknown.remedy, exits.CONFIG) from None
 
 
 def _need_keys(settings: "Settings") -> None:
@@ -173,17 +213,15 @@ def _running(settings: "Settings", folder: Path, patience_s: float) -> "Iterator
 def _hurt(
     terminal: "SpeakingTerminal", wishes: tuple[str, ...], seed: int, minutes: float | None
 ) -> "Report":
-    from supervisor.drill.drill import Drill, cannot, possible
-    from supervisor.drill.plan import UnknownFault, chosen, for_ever, once_each
+    from supervisor.drill.drill import Drill
+    from supervisor.drill.plan import for_ever, once_each
+    from supervisor.drill.wishes import cannot, chosen, possible
 
     blows, impossible = possible(terminal.scene)
     not_done = cannot(wishes, impossible)
     doable = [wish for wish in wishes if wish.partition(":")[0] not in not_done]
-    try:
+    with _refusing():
         wanted = chosen(doable, blows) if doable or not wishes else ()
-    except UnknownFault as unknown:
-        remedy = "it can hit: " + ", ".join(sorted({blow.target for blow in blows}))
-        raise Failure(f"no fault {unknown} is possible", remedy, exits.CONFIG) from None
     for name, why in not_done.items():
         _tell(f"{name} not done: {why}")
     steps = once_each(wanted, seed) if minutes is None else for_ever(wanted, seed)

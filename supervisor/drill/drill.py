@@ -1,14 +1,14 @@
 """A drill from its first word to its report."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from .faults import FAULTS, Scene
 from .judge import Report
 from .mail import Correspondent
 from .plan import Blow, Step
 from .speaking import NotRecovered, SpeakingTerminal
+from .wishes import UnknownFault
 
 GROWTH_FROM_S = 120.0
 """A shorter drill tells nothing of a leak: processes are still growing up."""
@@ -52,27 +52,14 @@ class Drill:
         try:
             struck = self.terminal.hurt(blow.fault, blow.target)
         except OSError as error:
-            self.not_done[str(blow)] = error.strerror or str(error)
-            self.tell(f"{blow} not done: {self.not_done[str(blow)]}")
+            self._is_not_done(blow, error.strerror or str(error))
+        except UnknownFault as unknown:  # any more
+            self._is_not_done(blow, unknown.reason)
         except NotRecovered as failure:
             self.tell(f"not recovered: {failure}")
         else:
             self.tell(f"{blow} recovered in {struck.recovery_s:.2f} s")
 
-
-def possible(scene: Scene) -> tuple[set[Blow], dict[str, str]]:
-    """What can be done there; and what cannot, by fault, with the reason."""
-    blows: set[Blow] = set()
-    not_done: dict[str, str] = {}
-    for name, fault in FAULTS.items():
-        if why := fault.obstacle(scene):
-            not_done[name] = why
-        else:
-            blows |= {Blow(name, target) for target in fault.targets(scene)}
-    return blows, not_done
-
-
-def cannot(wishes: Collection[str], not_done: Mapping[str, str]) -> dict[str, str]:
-    """Of what is wished for: what cannot be done here, with the reason. No wish: everything."""
-    asked = {wish.partition(":")[0] for wish in wishes}
-    return {name: why for name, why in not_done.items() if not asked or name in asked}
+    def _is_not_done(self, blow: Blow, why: str) -> None:
+        self.not_done[str(blow)] = why
+        self.tell(f"{blow} not done: {why}")

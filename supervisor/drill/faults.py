@@ -22,11 +22,12 @@ DROPPED_PERCENT = 20
 class Scene:
     """Where a fault is to happen."""
 
-    runtime_dir: Path
     backend: str
     """``livekit`` or ``practice``."""
     actors: tuple[str, ...]
     """Those that run."""
+    sockets: tuple[str, ...] = ()
+    """Names of those that are bound."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _everyone(scene: Scene) -> tuple[str, ...]:
 
 
 def _sockets(scene: Scene) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in scene.runtime_dir.glob("*.sock")))
+    return scene.sockets
 
 
 def _only(name: str) -> Callable[[Scene], tuple[str, ...]]:

@@ -1,9 +1,11 @@
 """A network that fails: packets of one process are dropped by the kernel. Needs root and nft."""
 
+import errno
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +15,8 @@ _TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
 
 class Outage:
     """Inside the ``with`` block no UDP packet leaves or reaches the process; TCP goes on, so that
-    nobody is told.
+    nobody is told. However we end, the kernel ends it with us. Entering raises ``OSError`` when
+    packets cannot be dropped.
 
     Args:
         pid: of the process. The ports that it has now are meant.
@@ -31,13 +34,20 @@ class Outage:
 
     def __enter__(self) -> Self:
         assert self._ports["udp"], "the process has no UDP socket"
-        out, into = (list(self._rules(side)) for side in ("sport", "dport"))
-        self._nft(
-            f"table inet {self._table} {{\n"
-            f"  chain out {{ type filter hook output priority 0;\n{''.join(out)}  }}\n"
-            f"  chain in {{ type filter hook input priority 0;\n{''.join(into)}  }}\n"
-            "}\n"
+        # It owns the table, which goes when it goes, and it goes at the end of its input.
+        self._nft = subprocess.Popen(
+            ["nft", "-i"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
+        try:
+            self._drop()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
@@ -46,18 +56,37 @@ class Outage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._nft(f"delete table inet {self._table}\n")
+        self._end()
+
+    def _drop(self) -> None:
+        """Returns when it is so."""
+        assert self._nft.stdin
+        assert self._nft.stdout
+        table = f"inet {self._table}"
+        self._nft.stdin.write(f"add table {table} {{ flags owner; }}\n")
+        for chain, hook, side in (("out", "output", "sport"), ("in", "input", "dport")):
+            what = f"{{ type filter hook {hook} priority 0; }}"
+            self._nft.stdin.write(f"add chain {table} {chain} {what}\n")
+            for rule in self._rules(side):
+                self._nft.stdin.write(f"add rule {table} {chain} {rule}\n")
+        self._nft.stdin.write(f"list table {table}\n")
+        self._nft.stdin.flush()
+        for line in self._nft.stdout:
+            if line.startswith("Error"):
+                raise OSError(errno.EPERM, f"nft: {line.strip()}")
+            if line == "}\n":  # the end of the list
+                return
+        raise OSError(errno.EPERM, "nft has ended")
+
+    def _end(self) -> None:
+        self._nft.communicate()
 
     def _rules(self, side: str) -> Iterator[str]:
         chance = "" if self._share >= 100 else f" numgen random mod 100 < {self._share}"
         for protocol, ports in self._ports.items():
             if ports:
                 listed = ", ".join(map(str, sorted(ports)))
-                yield f"    {protocol} {side} {{ {listed} }}{chance} drop;\n"
-
-    @staticmethod
-    def _nft(rules: str) -> None:
-        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+                yield f"{protocol} {side} {{ {listed} }}{chance} drop"
 
 
 def may_filter() -> str:
@@ -66,7 +95,8 @@ def may_filter() -> str:
         return "only root can drop packets"
     if shutil.which("nft") is None:
         return "nft, which drops packets, is not installed"
-    tried = subprocess.run(["nft", "list", "tables"], capture_output=True, check=False)
+    owned = f"add table inet callpoint_probe_{os.getpid()} {{ flags owner; }}"
+    tried = subprocess.run(["nft", owned], capture_output=True, check=False)
     return "" if tried.returncode == 0 else "the kernel lets nobody drop packets here"
 
 
@@ -78,9 +108,10 @@ def udp_ports(pid: int) -> set[int]:
 def _ports(pid: int, protocol: str) -> set[int]:
     inodes = set()
     for fd in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(fd)  # noqa: PTH115  # "socket:[N]" is no path
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
+        with suppress(FileNotFoundError):  # closed meanwhile
+            target = os.readlink(fd)  # noqa: PTH115  # "socket:[N]" is no path
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
     ports = set()
     for table in _TABLES[protocol]:
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:

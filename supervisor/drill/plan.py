@@ -1,7 +1,7 @@
 """Which fault hits whom, and when: pure, and the same again for the same seed."""
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 REST_S = (1.0, 3.0)
@@ -25,28 +25,6 @@ class Step:
 
     after_s: float
     blow: Blow
-
-
-class UnknownFault(ValueError):
-    """A wish names a fault or a target that there is not."""
-
-
-def chosen(wishes: Sequence[str], possible: Collection[Blow]) -> tuple[Blow, ...]:
-    """What of the possible is wished for, as ``FAULT`` or ``FAULT:TARGET``; no wish: everything.
-
-    Raises:
-        UnknownFault: a wish that fits nothing.
-
-    """
-    if not wishes:
-        return tuple(sorted(possible))
-    found: set[Blow] = set()
-    for wish in wishes:
-        fits = {blow for blow in possible if wish in (blow.fault, str(blow))}
-        if not fits:
-            raise UnknownFault(wish)
-        found |= fits
-    return tuple(sorted(found))
 
 
 def once_each(blows: Sequence[Blow], seed: int) -> Iterator[Step]:

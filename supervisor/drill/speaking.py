@@ -17,7 +17,7 @@ from supervisor.commands.orders import SESSION, order
 
 from .coded_signal import BLOCK_MS, Heard
 from .ear import Ear
-from .faults import FAULTS, Fault, Scene, Victim
+from .faults import Fault, Scene, Victim
 from .judge import Report, Struck, Words, judge_faults, judge_growth, judge_mail, judge_words
 from .launched import Launched, LaunchFailed
 from .looks import Looks
@@ -25,6 +25,7 @@ from .mail import Mailbox
 from .plan import Blow
 from .staging import Staging, staged
 from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
+from .wishes import check_target, fault_named
 
 PATIENCE_S = 60.0
 MICROPHONE = "audio"
@@ -188,20 +189,22 @@ class SpeakingTerminal(Terminal):
         """What there is to be hit."""
         actors = self.status()["actors"]
         names = tuple(name for name, row in actors.items() if row["state"] == "running")
-        return Scene(self.runtime_dir, self.staging.settings.livekit.backend, names)
+        sockets = tuple(sorted(path.stem for path in self.runtime_dir.glob("*.sock")))
+        return Scene(self.staging.settings.livekit.backend, names, sockets)
 
     def hurt(self, fault: str, target: str) -> Struck:
         """Do it, undo it, and wait until the terminal is itself again; the report tells of it.
 
         Args:
-            fault: a name in :data:`.faults.FAULTS`.
+            fault: of :data:`.faults.FAULTS`.
             target: an actor; of ``corrupt``: a socket.
 
-        Raises ``NotRecovered`` when patience is at its end, ``OSError`` when this victim cannot be
-        hit, and ``LaunchFailed`` when the terminal ends over it.
+        Raises ``NotRecovered`` when patience is at its end, ``UnknownFault`` for a fault or a
+        target that there is not, ``OSError`` when it cannot be done, and ``LaunchFailed`` when the
+        terminal ends over it.
 
         """
-        kind = FAULTS[fault]
+        kind = fault_named(fault)
         if why := kind.obstacle(self.scene):
             raise PermissionError(why)
         victim = self._victim(kind, target)
@@ -230,9 +233,10 @@ class SpeakingTerminal(Terminal):
 
     def _victim(self, kind: Fault, target: str) -> Victim:
         actors = self.status()["actors"]
+        if target in actors and actors[target]["state"] != "running":
+            raise ProcessLookupError(f"{target} is {actors[target]['state']}")
+        check_target(kind.name, target, kind.targets(self.scene))
         pid = actors[target]["pid"] if target in actors else self.pid
-        if pid is None or target not in kind.targets(self.scene):
-            raise ProcessLookupError(f"there is no {target} that {kind.name} can hit")
         return Victim(target, pid, self.runtime_dir)
 
     def _trouble(self, condition: Callable[[Status], bool]) -> str:

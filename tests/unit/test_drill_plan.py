@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.drill.plan import REST_S, Blow, UnknownFault, chosen, for_ever, once_each
+from actors.settings import Settings
+from supervisor.drill.faults import Scene
+from supervisor.drill.plan import REST_S, Blow, for_ever, once_each
+from supervisor.drill.wishes import UnknownFault, check, chosen, possible
 
 pytestmark = pytest.mark.unit
 
@@ -68,8 +71,49 @@ def test_a_wish_chooses_a_fault_or_one_of_its_targets(possible, data):
     assert set(chosen((blow.fault, str(blow)), possible)) == of_a_kind
 
 
-@pytest.mark.parametrize("wish", ["burn", "kill:nobody", "kill:", ""])
-def test_a_wish_that_fits_nothing_is_refused(wish):
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ("burn", "there is no fault 'burn'; there are: corrupt, disk-full, drop, hang, "),
+        ("", "there is no fault ''; there are: "),
+        ("kil", "there is no fault 'kil'; did you mean \"kill\"? there are: "),
+        ("kill:roam", "kill cannot hit 'roam'; did you mean \"room\"? kill can hit: kiosk, room"),
+        ("kill:", "kill cannot hit ''; kill can hit: kiosk, room"),
+        ("corrupt:room", "corrupt cannot hit 'room'; corrupt can hit: router"),
+    ],
+)
+def test_a_wish_that_fits_nothing_is_refused_with_what_this_fault_can_hit(wish, told):
+    there = {Blow("kill", "room"), Blow("kill", "kiosk"), Blow("corrupt", "router")}
     with pytest.raises(UnknownFault) as refused:
-        chosen(("kill", wish), {Blow("kill", "room")})
-    assert refused.value.args == (wish,)
+        chosen(("kill", wish), there)
+    assert str(refused.value).startswith(told)
+
+
+OWN = Settings.from_plain(
+    {
+        "livekit": {"backend": "practice"},
+        "kiosk": {"enabled": False},
+        "actors": {"door": {"target": "own.door:Door"}},
+        "programs": {"browser": {"command": ["chromium"]}},
+    }
+)
+
+
+@pytest.mark.parametrize("wish", ["kill", "kill:door", "hang:parrot", "drop:room", "corrupt:any"])
+def test_what_may_be_there_is_refused_by_nobody_before_it_runs(wish):
+    check((wish,), OWN)
+
+
+@pytest.mark.parametrize(
+    "wish", ["kil", "kill:roam", "stop:kiosk", "kill:browser", "drop:audio", "disk-full:room"]
+)
+def test_what_no_terminal_of_this_config_has_is_refused_before_one_runs(wish):
+    with pytest.raises(UnknownFault):
+        check(("kill", wish), OWN)
+
+
+def test_a_fault_that_can_hit_nobody_is_not_done():
+    blows, not_done = possible(Scene("practice", ("router",), ()))
+    assert {Blow("kill", "router"), Blow("slow", "router")} <= blows
+    assert not_done["corrupt"] == not_done["disk-full"] == "nobody runs whom it could hit"
+    assert not_done["drop"] == "the practice room has no network"
