@@ -149,8 +149,9 @@ class Launched:
 
     def signal(self, which: signal.Signals) -> None:
         """To it alone, dead or alive."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, which)
+        if self._pidfd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, which)
 
     def _died_within(self, seconds: float) -> bool:
-        return bool(select.select([self._pidfd], [], [], seconds)[0])
+        return self._pidfd < 0 or bool(select.select([self._pidfd], [], [], seconds)[0])

@@ -24,12 +24,14 @@ from .looks import Looks
 from .mail import Mailbox
 from .plan import Blow
 from .staging import Staging, staged
-from .terminal import DEADLINE_S, START_DEADLINE_S, Status, Terminal
+from .terminal import DEADLINE_S, START_DEADLINE_S, NotInTime, Status, Terminal
 from .wishes import check_target, fault_named
 
 PATIENCE_S = 60.0
 MICROPHONE = "audio"
 """Who holds it."""
+SUPERVISOR = "supervisor"
+"""With it goes everything, the microphone too."""
 _CONVERSING = ("listening", "thinking", "speaking")
 _HEARD_EVERY_S = 0.2
 _LATE_S = 15.0
@@ -53,6 +55,8 @@ def is_itself(status: Status) -> bool:
         and status["agent"]["state"] in _CONVERSING
         and status["room"]
         and status["room"]["microphone_sid"]
+        and status["audio"]
+        and status["audio"]["recording"]
         and status["history"]
         and not status["history"]["error"]
     )
@@ -104,6 +108,7 @@ class SpeakingTerminal(Terminal):
         self.mailbox = Mailbox(self.say, self.history)
         self._listener: Launched | None = None
         self._began: float | None = None
+        self._killed: tuple[float, float] | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -192,6 +197,22 @@ class SpeakingTerminal(Terminal):
         sockets = tuple(sorted(path.stem for path in self.runtime_dir.glob("*.sock")))
         return Scene(self.staging.settings.livekit.backend, names, sockets)
 
+    def kill(self) -> None:
+        """As :meth:`.terminal.Terminal.kill`; the report tells of it once it is started again."""
+        self._killed = (self.spoken_ms, time.monotonic())
+        super().kill()
+
+    def start(self) -> None:
+        """As :meth:`.terminal.Terminal.start`; after a :meth:`kill` in a conversation it returns
+        when that goes on, or raises ``NotRecovered``.
+        """
+        super().start()
+        killed, self._killed = self._killed, None
+        if killed is not None and self._began is not None:
+            at_ms, killed_at = killed
+            trouble = self._trouble(is_itself)
+            self._note(Blow("kill", SUPERVISOR), at_ms, killed_at, trouble, deaf=True)
+
     def hurt(self, fault: str, target: str) -> Struck:
         """Do it, undo it, and wait until the terminal is itself again; the report tells of it.
 
@@ -208,8 +229,8 @@ class SpeakingTerminal(Terminal):
         if why := kind.obstacle(self.scene):
             raise PermissionError(why)
         victim = self._victim(kind, target)
-        at_ms, struck_at = self.spoken_ms, time.monotonic()
         trouble = ""
+        at_ms, struck_at = self.spoken_ms, time.monotonic()
         with kind.strike(victim):
             if kind.replaces:
                 trouble = self._trouble(lambda now: _is_replaced(now, victim))
@@ -217,15 +238,14 @@ class SpeakingTerminal(Terminal):
                 self._running.let_live(kind.holds_s)
                 struck_at = time.monotonic()
         trouble = trouble or self._trouble(is_itself)
-        seconds = time.monotonic() - struck_at
-        struck = Struck(
-            Blow(fault, target),
-            at_ms,
-            self.spoken_ms,
-            None if trouble else round(seconds, 3),
-            trouble,
-            deaf=kind.replaces and target == MICROPHONE,
-        )
+        deaf = kind.replaces and target == MICROPHONE
+        return self._note(Blow(fault, target), at_ms, struck_at, trouble, deaf=deaf)
+
+    def _note(
+        self, blow: Blow, at_ms: float, struck_at: float, trouble: str, *, deaf: bool
+    ) -> Struck:
+        seconds = None if trouble else round(time.monotonic() - struck_at, 3)
+        struck = Struck(blow, at_ms, self.spoken_ms, seconds, trouble, deaf)
         self.struck.append(struck)
         if trouble:
             raise NotRecovered(struck, self.patience_s)
@@ -241,18 +261,14 @@ class SpeakingTerminal(Terminal):
 
     def _trouble(self, condition: Callable[[Status], bool]) -> str:
         """Wait for it; empty, or what is wrong."""
-        last: list[Status] = []
-
-        def holds(status: Status) -> bool:
-            last[:] = [status]
-            return condition(status)
-
         try:
-            self.wait_until(holds, deadline_s=self.patience_s)
+            self.wait_until(condition, deadline_s=self.patience_s)
+        except NotInTime as late:
+            return _words(late.status)
         except LaunchFailed:
             if not self._running.is_alive:
                 raise
-            return _words(last[0]) if last else "it does not answer"
+            return "it does not answer"
         return ""
 
     # -- judging ----------------------------------------------------------------------------------

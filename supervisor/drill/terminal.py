@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from actors.messages import Said, Say
-from actors.runtime.client import NotRunning
 from actors.runtime.errors import OrderFailed
 from actors.settings.dirs import RUNTIME_DIR, STATE_DIR
 from supervisor.commands.orders import SESSION, order
@@ -40,6 +39,15 @@ _CALLPOINT = [sys.executable, "-m", "supervisor"]
 
 class CommandFailed(Exception):
     """A command ended with another exit code than was expected; holds what it said."""
+
+
+class NotInTime(LaunchFailed):
+    """It runs, and its status did not become what was waited for; holds the last one."""
+
+    def __init__(self, status: Status, deadline_s: float) -> None:
+        shown = "".join(f"\n  {key}: {json.dumps(value)}" for key, value in status.items())
+        super().__init__(f"not within {deadline_s:g} s; the terminal's status was:{shown}")
+        self.status = status
 
 
 class Terminal:
@@ -181,17 +189,25 @@ class Terminal:
     def wait_until(self, condition: Callable[[Status], T], *, deadline_s: float = DEADLINE_S) -> T:
         """Wait until ``condition`` says yes to the status; returns what it said.
 
-        Raises ``LaunchFailed`` when the terminal ends or the deadline passes.
+        Raises ``NotInTime`` when the deadline passes, ``LaunchFailed`` when the terminal has ended
+        or does not answer.
         """
         found: list[T] = []
+        last: list[Status] = []
 
         def probe() -> bool:
-            with contextlib.suppress(NotRunning, OrderFailed):
-                if value := condition(self.status()):
+            with contextlib.suppress(OrderFailed):
+                last[:] = [self.status()]
+                if value := condition(last[0]):
                     found.append(value)
             return bool(found)
 
-        self._running.wait_until(probe, deadline_s=deadline_s)
+        try:
+            self._running.wait_until(probe, deadline_s=deadline_s)
+        except LaunchFailed:
+            if last and self._running.is_alive:
+                raise NotInTime(last[0], deadline_s) from None
+            raise
         return found[0]
 
     def wait_for_agent(self, *states: str, deadline_s: float = DEADLINE_S) -> None:
@@ -208,4 +224,4 @@ class Terminal:
         self.wait_until(restarted, deadline_s=deadline_s)
 
 
-__all__ = ["DEADLINE_S", "CommandFailed", "LaunchFailed", "Status", "Terminal"]
+__all__ = ["DEADLINE_S", "CommandFailed", "LaunchFailed", "NotInTime", "Status", "Terminal"]

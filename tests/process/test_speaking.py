@@ -1,0 +1,57 @@
+"""The verbs of the fixture ``terminal``: what they report, and what they say to a mistaken test."""
+
+from collections.abc import Callable
+
+import pytest
+
+from supervisor.drill.launched import LaunchFailed
+from supervisor.drill.speaking import SpeakingTerminal
+from supervisor.drill.terminal import NotInTime
+from supervisor.drill.wishes import UnknownFault
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+CONFIG = "configs/test.toml"
+Start = Callable[[str], SpeakingTerminal]
+
+
+def test_a_mistaken_test_is_told_what_there_is(terminal: Start) -> None:
+    kiosk = terminal(CONFIG)
+    with pytest.raises(UnknownFault, match="no fault 'kil'; did you mean \"kill\""):
+        kiosk.hurt("kil", "room")
+    with pytest.raises(UnknownFault, match=r"kill cannot hit 'roam'.*parrot, room, router"):
+        kiosk.hurt("kill", "roam")
+    with pytest.raises(UnknownFault, match="disk-full can hit: history"):
+        kiosk.hurt("disk-full", "kiosk")
+    with pytest.raises(PermissionError, match="the practice room has no network"):
+        kiosk.hurt("drop", "room")
+    with pytest.raises(NotInTime, match=r"(?s)not within 0 s.*agent: .*\"state\": \"listening\""):
+        kiosk.wait_until(lambda now: now["agent"]["state"] == "dancing", deadline_s=0)
+    assert kiosk.report().lost_nothing, "nothing was done to it"
+
+
+def test_of_a_terminal_that_was_killed_it_is_said_that_it_has_ended(terminal: Start) -> None:
+    kiosk = terminal(CONFIG)
+    kiosk.kill()
+    with pytest.raises(LaunchFailed, match="ended with code -9"):
+        kiosk.report()
+    with pytest.raises(LaunchFailed, match="ended with code -9"):
+        kiosk.wait_until(lambda now: now["agent"])
+    kiosk.kill()  # which changes nothing
+
+
+def test_a_killed_supervisor_costs_what_nobody_could_hear_and_no_more(terminal: Start) -> None:
+    kiosk = terminal(CONFIG)
+    kiosk.mailbox.send("one")
+    kiosk.speak_for(2.0)
+    kiosk.kill()
+    kiosk.start()
+    kiosk.mailbox.send("two")
+    kiosk.speak_for(2.0)
+    report = kiosk.report()
+    assert report.lost_nothing, report
+    (struck,), (cost,) = report.struck, report.costs
+    assert str(struck.blow) == "kill:supervisor"
+    assert struck.recovery_s
+    assert 0 < cost.unheard == len(report.words.unheard)
+    assert report.mail.sent == 2
