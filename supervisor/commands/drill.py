@@ -32,7 +32,7 @@ NOT_DONE = 12
 GROWN = 13
 
 _CODES = {
-    0: "nothing was lost but what was said while the microphone's process was away",
+    0: "nothing was lost but what was said while the microphone was away",
     ENDED: "a signal ended it before there was a report",
     LOST: "words or messages were lost, doubled or out of order",
     NOT_RECOVERED: "the terminal did not recover from a fault",
@@ -46,7 +46,7 @@ _CODES = {
 @click.command(
     short_help="Hurt a terminal and tell what it costs.",
     epilog="\b\nExamples:\n"
-    "  callpoint drill configs/test.toml                    # every fault on everyone, once\n"
+    "  callpoint drill configs/test.toml                    # every fault on all it can hit\n"
     "  callpoint drill configs/test.toml --faults kill      # kill every process once\n"
     "  callpoint drill kiosk.toml --faults kill:room,drop   # one process, and the network\n"
     "  callpoint drill kiosk.toml --minutes 30 --seed 1     # a soak: by chance, until it is over\n"
@@ -58,13 +58,17 @@ _CODES = {
     "  corrupt    garbage on the terminal's sockets\n"
     "  disk-full  every write of the history is refused, for 3 s\n"
     "  offline    no packet of the room passes, for 3 s (LiveKit, root and nft)\n"
-    "  drop       20 % of the room's packets are dropped, for 5 s (LiveKit, root and nft)\n\n"
-    + exit_codes(_CODES),
+    "  drop       20 % of the room's packets are dropped, for 5 s (LiveKit, root and nft)\n"
+    "\n\b\nTargets: any actor, and\n"
+    "  of kill       supervisor too, which is then started again\n"
+    "  of corrupt    no actor but a socket: control, mic, router, speaker, supervisor, and in the\n"
+    "                practice room practice\n"
+    "  of disk-full  history alone; of offline and drop room alone\n\n" + exit_codes(_CODES),
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
     "--faults",
-    metavar="FAULT[:ACTOR],...",
+    metavar="FAULT[:TARGET],...",
     default="",
     help="Only these. Else all that can be done here.",
 )
@@ -93,8 +97,8 @@ def drill(
 ) -> None:
     """Start a terminal of its own as CONFIG describes it, let coded speech be its microphone, do
     things to its processes, and tell what that has cost: which words the agent has not heard, which
-    messages were lost or doubled, how long it took to recover. While audio itself is being replaced
-    nobody hears: what was said then is no loss, and stands under AWAY.
+    messages were lost or doubled, how long it took to recover. While audio or the supervisor is
+    being replaced nobody hears: what was said then is no loss, and stands under AWAY.
 
     In the practice room the parrot tells what it has heard. On LiveKit the drill itself is the
     agent, in a room of its own, and needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET. The speech has

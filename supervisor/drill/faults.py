@@ -14,6 +14,8 @@ from .garbage import throw_garbage
 from .hang import Hang, may_trace
 from .network import Outage, may_filter
 
+SUPERVISOR = "supervisor"
+"""With it everything goes. Nobody but the drill replaces it, who therefore only kills it."""
 _PULSE_STOPPED_S, _PULSE_RUNNING_S = 0.09, 0.03
 DROPPED_PERCENT = 20
 
@@ -124,6 +126,10 @@ def _everyone(scene: Scene) -> tuple[str, ...]:
     return scene.actors
 
 
+def _everyone_and_who_watches_them(scene: Scene) -> tuple[str, ...]:
+    return (*scene.actors, SUPERVISOR)
+
+
 def _sockets(scene: Scene) -> tuple[str, ...]:
     return scene.sockets
 
@@ -139,7 +145,7 @@ def _no_network(scene: Scene) -> str:
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("kill", "SIGKILL", _kill, _everyone, replaces=True),
+        Fault("kill", "SIGKILL", _kill, _everyone_and_who_watches_them, replaces=True),
         Fault("stop", "SIGSTOP, until it is found and replaced", _stop, _everyone, replaces=True),
         Fault(
             "hang",

@@ -35,7 +35,7 @@ class Struck:
     trouble: str = ""
     """What was wrong, if it did not recover."""
     deaf: bool = False
-    """Whether the process that holds the microphone was to be replaced: nobody hears meanwhile."""
+    """Whether whoever holds the microphone was to be replaced: nobody hears meanwhile."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from supervisor.commands.orders import SESSION, order
 
 from .coded_signal import BLOCK_MS, Heard
 from .ear import Ear
-from .faults import Fault, Scene, Victim
+from .faults import SUPERVISOR, Fault, Scene, Victim
 from .judge import Report, Struck, Words, judge_faults, judge_growth, judge_mail, judge_words
 from .launched import Launched, LaunchFailed
 from .looks import Looks
@@ -30,8 +30,6 @@ from .wishes import check_target, fault_named
 PATIENCE_S = 60.0
 MICROPHONE = "audio"
 """Who holds it."""
-SUPERVISOR = "supervisor"
-"""With it goes everything, the microphone too."""
 _CONVERSING = ("listening", "thinking", "speaking")
 _HEARD_EVERY_S = 0.2
 _LATE_S = 15.0
@@ -218,7 +216,8 @@ class SpeakingTerminal(Terminal):
 
         Args:
             fault: of :data:`.faults.FAULTS`.
-            target: an actor; of ``corrupt``: a socket.
+            target: an actor; of ``kill`` also ``supervisor``, which is started again; of
+                ``corrupt``: a socket.
 
         Raises ``NotRecovered`` when patience is at its end, ``UnknownFault`` for a fault or a
         target that there is not, ``OSError`` when it cannot be done, and ``LaunchFailed`` when the
@@ -229,6 +228,10 @@ class SpeakingTerminal(Terminal):
         if why := kind.obstacle(self.scene):
             raise PermissionError(why)
         victim = self._victim(kind, target)
+        if kind.replaces and target == SUPERVISOR:
+            self.kill()
+            self.start()
+            return self.struck[-1]
         trouble = ""
         at_ms, struck_at = self.spoken_ms, time.monotonic()
         with kind.strike(victim):

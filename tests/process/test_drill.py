@@ -62,13 +62,14 @@ def _report(done: "subprocess.CompletedProcess[str]", code: int = 0) -> dict[str
 def test_kills_cost_no_word_and_no_message_and_what_nobody_could_hear_is_told_apart(
     drill: Drill,
 ) -> None:
-    wishes = "kill:room,kill:session,kill:audio,corrupt:router,disk-full"
+    wishes = "kill:room,kill:session,kill:audio,kill:supervisor,corrupt:router,disk-full"
     report = _report(drill("--faults", wishes, "--seed", "1", "--json"))
     done = {f"{each['fault']}:{each['target']}" for each in report["faults"]}
     assert done == {
         "kill:room",
         "kill:session",
         "kill:audio",
+        "kill:supervisor",
         "corrupt:router",
         "disk-full:history",
     }
@@ -149,6 +150,14 @@ def test_a_target_that_there_is_not_is_refused_and_leaves_nothing(
     assert f"{fault} can hit: " in done.stderr
     assert ("terminal.log" in done.stderr) == starts
     assert list(places.iterdir()) == []
+
+
+def test_the_help_names_the_sockets_that_there_are(drill: Drill) -> None:
+    told = drill("--faults", "corrupt:room").stderr
+    sockets = told.partition("corrupt can hit: ")[2].splitlines()[0].split(", ")
+    assert "router" in sockets
+    said = drill("--help").stdout.partition("of corrupt")[2].partition("of disk-full")[0]
+    assert set(sockets) <= set(re.findall(r"\w+", said))
 
 
 def test_a_terminal_that_does_not_start_leaves_its_log_and_says_where(

@@ -137,7 +137,8 @@ def test_whoever_dies_meanwhile_is_no_error_of_the_fault(
 
 def test_no_fault_hits_what_it_cannot() -> None:
     scene = Scene("practice", ("router", "kiosk"), ("router",))
-    assert FAULTS["kill"].targets(scene) == ("router", "kiosk")
+    assert FAULTS["kill"].targets(scene) == ("router", "kiosk", "supervisor")
+    assert FAULTS["stop"].targets(scene) == ("router", "kiosk")
     assert FAULTS["corrupt"].targets(scene) == ("router",)
     assert FAULTS["disk-full"].targets(scene) == FAULTS["drop"].targets(scene) == ()
     assert FAULTS["drop"].obstacle(scene)

@@ -48,9 +48,9 @@ def _drill(server: LiveKitServer, folder: Path, faults: str) -> tuple[int, dict[
 
 
 def test_on_livekit_too_no_word_is_lost(server: LiveKitServer, tmp_path: Path) -> None:
-    code, report = _drill(server, tmp_path, "kill:room,kill:session")
+    code, report = _drill(server, tmp_path, "kill:room,kill:session,kill:supervisor")
     assert report["lost_nothing"], json.dumps(report)
-    assert report["words"]["said"] > 40, "a second of rest before each of the two, and their cure"
+    assert report["words"]["said"] > 40, "a second of rest before each of the three, and their cure"
     assert code == 0
 
 

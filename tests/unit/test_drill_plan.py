@@ -99,13 +99,24 @@ OWN = Settings.from_plain(
 )
 
 
-@pytest.mark.parametrize("wish", ["kill", "kill:door", "hang:parrot", "drop:room", "corrupt:any"])
+@pytest.mark.parametrize(
+    "wish", ["kill", "kill:door", "kill:supervisor", "hang:parrot", "drop:room", "corrupt:any"]
+)
 def test_what_may_be_there_is_refused_by_nobody_before_it_runs(wish):
     check((wish,), OWN)
 
 
 @pytest.mark.parametrize(
-    "wish", ["kil", "kill:roam", "stop:kiosk", "kill:browser", "drop:audio", "disk-full:room"]
+    "wish",
+    [
+        "kil",
+        "kill:roam",
+        "stop:kiosk",
+        "stop:supervisor",
+        "kill:browser",
+        "drop:audio",
+        "disk-full:room",
+    ],
 )
 def test_what_no_terminal_of_this_config_has_is_refused_before_one_runs(wish):
     with pytest.raises(UnknownFault):
@@ -114,6 +125,6 @@ def test_what_no_terminal_of_this_config_has_is_refused_before_one_runs(wish):
 
 def test_a_fault_that_can_hit_nobody_is_not_done():
     blows, not_done = possible(Scene("practice", ("router",), ()))
-    assert {Blow("kill", "router"), Blow("slow", "router")} <= blows
+    assert {Blow("kill", "router"), Blow("kill", "supervisor"), Blow("slow", "router")} <= blows
     assert not_done["corrupt"] == not_done["disk-full"] == "nobody runs whom it could hit"
     assert not_done["drop"] == "the practice room has no network"
