@@ -107,6 +107,7 @@ def drill(
     """
     from actors.runtime.dotted import find_modules_beside
     from actors.settings.load import load
+    from supervisor.drill.listener import check_keys
     from supervisor.drill.wishes import check
 
     find_modules_beside(config)
@@ -115,7 +116,7 @@ def drill(
     wishes = tuple(wish.strip() for wish in faults.split(",") if wish.strip())
     with _refusing():
         check(wishes, settings)
-    _need_keys(settings)
+        check_keys(settings, os.environ)
     _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     with _folder() as folder:
         _tell(f"seed {seed}, log {folder / 'terminal.log'}")
@@ -169,30 +170,14 @@ def _tell(line: str) -> None:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """What is wished for and is not there."""
+    """What is asked for and is not there."""
+    from actors.settings.credentials import CredentialsError
     from supervisor.drill.wishes import UnknownFault
 
     try:
         yield
-    except UnknownFault as unknown:
-        raise Failure(unknown.reason, unknown.remedy, exits.CONFIG) from None
-
-
-def _need_keys(settings: "Settings") -> None:
-    from actors.settings.credentials import CredentialsError, load_credentials
-
-    if settings.livekit.backend == "practice":
-        return
-    try:
-        missing = load_credentials(os.environ).missing
-    except CredentialsError as error:
+    except (UnknownFault, CredentialsError) as error:
         raise Failure(error.reason, error.remedy, exits.CONFIG) from None
-    if missing:
-        raise Failure(
-            f"the drill cannot be the agent without {' and '.join(missing)}",
-            "set them in the environment, or drill a config of the practice room",
-            exits.CONFIG,
-        )
 
 
 @contextmanager

@@ -11,13 +11,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jwt
 
-from actors.settings.credentials import load_credentials
+from actors.settings import Settings
+from actors.settings.credentials import URL, CredentialsError, load_credentials
 
 from .staging import HEARD_RATE
 
@@ -116,6 +118,21 @@ def as_heard(content: bytes, rate: int) -> bytes:
     return b"".join(bytes(frame.data) for frame in frames)
 
 
+def check_keys(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Whether the drill can be the agent; raises ``CredentialsError`` when it cannot. Nobody has to
+    in the practice room.
+    """
+    if settings.livekit.backend == "practice":
+        return
+    keys = load_credentials(environ)
+    missing = [*keys.missing, *([] if settings.livekit.url or keys.url else [URL])]
+    if missing:
+        raise CredentialsError(
+            f"the drill cannot be the agent without {' and '.join(missing)}",
+            "set them in the environment, or drill a config of the practice room",
+        )
+
+
 def token_for(room: str, api_key: str, api_secret: str) -> str:
     """Of an agent."""
     now = int(time.time())
@@ -131,12 +148,18 @@ def token_for(room: str, api_key: str, api_secret: str) -> str:
 
 
 async def _run(room: str, path: Path, url: str, pipe: int) -> None:
+    from livekit.rtc import ConnectError
+
     keys = load_credentials(os.environ)
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     ear = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     listener = Listener(ear)
-    await listener.join(url or keys.url, token_for(room, keys.api_key, keys.api_secret))
+    url = url or keys.url
+    try:
+        await listener.join(url, token_for(room, keys.api_key, keys.api_secret))
+    except (ConnectError, TimeoutError) as error:
+        sys.exit(f"it cannot join room {room} at {url}: {error or 'no answer'}")
     os.write(pipe, f"{READY}\n".encode())
     await over.wait()
     await listener.leave()

@@ -20,6 +20,7 @@ from .ear import Ear
 from .faults import SUPERVISOR, Fault, Scene, Victim
 from .judge import Report, Struck, Words, judge_faults, judge_growth, judge_mail, judge_words
 from .launched import Launched, LaunchFailed
+from .listener import check_keys
 from .looks import Looks
 from .mail import Mailbox
 from .plan import Blow
@@ -83,7 +84,8 @@ class SpeakingTerminal(Terminal):
         environment: over that of this process, such as the server's keys.
         patience_s: for a recovery, and for the last words to be heard.
 
-    Raises ``SettingsError`` for a config that is refused.
+    Raises ``SettingsError`` for a config that is refused, ``CredentialsError`` when the drill is to
+    be the agent and has no keys.
 
     """
 
@@ -96,6 +98,7 @@ class SpeakingTerminal(Terminal):
         patience_s: float = PATIENCE_S,
     ) -> None:
         settings = config if isinstance(config, Settings) else load(config)
+        check_keys(settings, {**os.environ, **(environment or {})})
         self.staging: Staging = staged(settings, folder)
         self.staging.write()
         super().__init__(self.staging.config, folder, environment=environment)
@@ -114,6 +117,7 @@ class SpeakingTerminal(Terminal):
             return super().__enter__()
         except BaseException:
             self._hush()
+            self._remove()
             raise
 
     def __exit__(self, *failure: object) -> None:

@@ -89,8 +89,10 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._remove()
+        try:
+            self.stop()
+        finally:
+            self._remove()
 
     def _remove(self) -> None:
         shutil.rmtree(self.runtime_dir, ignore_errors=True)

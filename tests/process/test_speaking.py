@@ -1,9 +1,12 @@
 """The verbs of the fixture ``terminal``: what they report, and what they say to a mistaken test."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from actors.settings.credentials import API_KEY, API_SECRET, FILE, URL, CredentialsError
 from supervisor.drill.launched import LaunchFailed
 from supervisor.drill.speaking import SpeakingTerminal
 from supervisor.drill.terminal import NotInTime
@@ -12,7 +15,7 @@ from supervisor.drill.wishes import UnknownFault
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 CONFIG = "configs/test.toml"
-Start = Callable[[str], SpeakingTerminal]
+Start = Callable[..., SpeakingTerminal]
 
 
 def test_a_mistaken_test_is_told_what_there_is(terminal: Start) -> None:
@@ -55,3 +58,39 @@ def test_a_killed_supervisor_costs_what_nobody_could_hear_and_no_more(terminal: 
     assert struck.recovery_s
     assert 0 < cost.unheard == len(report.words.unheard)
     assert report.mail.sent == 2
+
+
+@pytest.fixture
+def livekit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A config of a server that is not there, and no keys."""
+    for name in (URL, API_KEY, API_SECRET, FILE):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "livekit.toml"
+    config.write_text('[livekit]\nurl = "ws://127.0.0.1:9"\n')
+    return str(config)
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where terminals have their sockets; of short names."""
+    with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_livekit_without_keys_is_refused_with_their_names(
+    terminal: Start, livekit: str, places: Path
+) -> None:
+    with pytest.raises(CredentialsError, match="without LIVEKIT_API_KEY and LIVEKIT_API_SECRET"):
+        terminal(livekit)
+    assert list(places.iterdir()) == []
+
+
+def test_a_server_that_is_not_there_is_told_without_a_traceback(
+    terminal: Start, livekit: str, places: Path
+) -> None:
+    with pytest.raises(LaunchFailed) as failed:
+        terminal(livekit, LIVEKIT_API_KEY="key", LIVEKIT_API_SECRET="of 32 bytes, as is the custom")
+    assert "it cannot join room drill-" in str(failed.value)
+    assert "Traceback" not in str(failed.value)
+    assert list(places.iterdir()) == []
