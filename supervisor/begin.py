@@ -4,6 +4,7 @@ import os
 import pickle
 import select
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -45,7 +46,9 @@ Job = ChildSpec | ProgramJob
 """What a process can be told to be."""
 
 
-def wait_for_job(supervisor_pid: int, output: int, first_word: int, heart: int, job: int) -> None:
+def wait_for_job(
+    supervisor_pid: int, output: int, first_word: int, heart: int, job: int, procs: int = -1
+) -> None:
     """Be ready for whatever is needed next, and become it.
 
     Args:
@@ -54,9 +57,12 @@ def wait_for_job(supervisor_pid: int, output: int, first_word: int, heart: int, 
         first_word: of a pipe to the supervisor.
         heart: of :class:`actors.runtime.heart.Heart`.
         job: of a pipe from the supervisor: a pickled :data:`Job`, then its end. Nothing: go.
+        procs: ``cgroup.procs`` of its own cgroup; -1: there is none.
 
     """
     _be_a_child(output)
+    if procs >= 0:
+        _enter(procs)
     for fd in (first_word, heart, job):
         os.set_inheritable(fd, False)
     prepared = prepare(supervisor_pid)
@@ -88,6 +94,15 @@ def _program(job: ProgramJob, first_word: int) -> NoReturn:
     except OSError as error:
         os.write(first_word, f"{job.command[0]}: {error.strerror}".encode())
     os._exit(EXIT_NO_PROGRAM)
+
+
+def _enter(procs: int) -> None:
+    """Before anything else is started, so that all of that is in the cgroup too."""
+    try:
+        os.write(procs, b"0")
+    except OSError as error:  # the supervisor still has its other ways to find what is left
+        sys.stderr.write(f"cannot enter its cgroup: {error.strerror}\n")
+    os.close(procs)
 
 
 def _be_a_child(output: int) -> None:

@@ -12,6 +12,7 @@ from actors.runtime.heart import Heart, new_heart
 
 from . import begin, family, forks
 from .drain import Drain
+from .leaf import new_leaf
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class Birth:
         self._words = bytearray()
         self._told_more = asyncio.Event()
         self._job = -1
+        self.leaf = new_leaf()
+        """Of it and of all that it starts; None: there are no cgroups."""
         self.heart, self.hears, self._forked = self._ask()
         """What it says of itself: :class:`Heart`, and a descriptor that tells its first word."""
         self._server = forks.server_pid()  # only now: it may have been started for this one
@@ -56,6 +59,9 @@ class Birth:
     def _ask(self) -> tuple[Heart, int, forks.Fork]:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as childs:
             childs.callback(os.close, self.output.write_fd)
+            ours.callback(self._remove_leaf)
+            if self.leaf is not None:
+                childs.callback(os.close, self.leaf.procs)
             hears, says = _pipe(ours, childs)
             os.set_blocking(hears, False)
             os.set_blocking(says, False)
@@ -63,7 +69,8 @@ class Birth:
             ours.callback((heart := Heart(shared)).close)
             told, tells = _pipe(childs, ours)
             os.set_blocking(tells, False)
-            forked = forks.fork((self.output.write_fd, says, shared, told))
+            procs = () if self.leaf is None else (self.leaf.procs,)
+            forked = forks.fork((self.output.write_fd, says, shared, told, *procs))
             ours.pop_all()
         self._job = tells
         return heart, hears, forked
@@ -166,6 +173,10 @@ class Birth:
 
     def _refused(self, *, to_end: bool) -> None:
         assert self.pid is not None
+        if self.leaf is not None and self.leaf.holds(self.pid):
+            if to_end:
+                self.leaf.kill()  # whatever its user
+            return
         if not self.out_of_reach:
             self.out_of_reach = True
             extra = {"actor": self.output.process, "pid": self.pid, "remedy": family.REMEDY}
@@ -199,6 +210,11 @@ class Birth:
             self.pidfd = -1
         self.heart.close()
         self.output.finish()
+        self._remove_leaf()
+
+    def _remove_leaf(self) -> None:
+        if self.leaf is not None:
+            self.leaf.remove()
 
 
 def _pipe(reads: contextlib.ExitStack, writes: contextlib.ExitStack) -> tuple[int, int]:

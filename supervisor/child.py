@@ -128,7 +128,8 @@ class Child:
         self._on_born()
         await self._birth.dead()
         code = await self._birth.exit_code()
-        await family.bury(pid, "" if self._is_at_home() else self._mark)
+        mark = "" if self._is_at_home() else self._mark
+        await family.bury(pid, mark, self._birth.leaf)
         return by_exit(code)
 
     def _is_at_home(self) -> bool:

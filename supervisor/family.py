@@ -14,6 +14,7 @@ import signal
 from actors.runtime import kin
 
 from . import forks
+from .leaf import Leaf, is_in_any
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ _BURIAL_S = 2.0
 known: set[int] = set()
 """Pids of all children, from birth until nothing of them is left."""
 
-REMEDY = "have it keep the user that the terminal runs as, or run the terminal as root"
+REMEDY = (
+    "run the terminal where cgroups are delegated to it (Delegate=yes in a systemd unit), or have "
+    "this process keep the terminal's user"
+)
 """For a process that may not be signalled: it has changed its user, as under sudo."""
 
 unborn = 0
@@ -66,16 +70,19 @@ def leave(pid: int) -> None:
     _left.add(kin.identity(pid))
 
 
-async def bury(pid: int, mark: str = "") -> None:
+async def bury(pid: int, mark: str = "", leaf: Leaf | None = None) -> None:
     """End whatever a dead child has left, and see that it is gone. ``mark``: the child was one of a
-    fork server that has died, so that its orphans are not with the present one.
+    fork server that has died, so that its orphans are not with the present one. ``leaf``: its own.
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + _BURIAL_S
-    while orphans := _orphans(pid, mark):
+    while (orphans := _orphans(pid, mark)) or (leaf and not leaf.is_empty):
         if loop.time() > give_up:
-            log.error("orphans survive SIGKILL", extra={"pids": [each for each, _ in orphans]})
+            pids = [each for each, _ in orphans] + (leaf.pids() if leaf is not None else [])
+            log.error("orphans survive SIGKILL", extra={"pids": pids})
             break
+        if leaf is not None:
+            leaf.kill()
         if not unborn:
             for orphan, parent in orphans:
                 _kill(orphan, parent)
@@ -84,7 +91,9 @@ async def bury(pid: int, mark: str = "") -> None:
 
 
 def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
-    """Living ones, with the parent that they have now."""
+    """Living ones, with the parent that they have now; but for those in leaves, which end with
+    these.
+    """
     ours = known | {forks.server_pid()}
     homes = [forks.server_pid(), *([os.getpid()] if _adopting else [])]
     found = [(pid, home) for home in homes if home for pid in kin.children_of(home)]
@@ -94,7 +103,7 @@ def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     return [
         (pid, home)
         for pid, home in found
-        if pid not in ours and _lives(pid) and kin.identity(pid) not in _left
+        if pid not in ours and _lives(pid) and kin.identity(pid) not in _left and not is_in_any(pid)
     ]
 
 

@@ -2,7 +2,8 @@
 
 It is the subreaper above every actor and program, so that whatever they have started is among its
 descendants, in whatever session. What an earlier fork server has started (it may have been killed)
-is found by the mark in its environment. SIGKILL also ends what is stopped or hangs.
+is found in its cgroups, and by the mark in its environment. SIGKILL also ends what is stopped or
+hangs.
 """
 
 import atexit
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from actors.runtime import kin
 
 from . import forks
+from .leaf import end_leaves_of
 
 _SIGNAL = signal.SIGUSR2
 _END_S = 5.0
@@ -74,4 +76,6 @@ class _LastWatch:
             found = set(kin.descendants_of(self.server))
             return found | set(kin.marked(self.mark)) if self.mark else found
 
+        if self.mark:
+            end_leaves_of(self.mark, _END_S)
         kin.end_all(left, _END_S)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from actors.runtime import kin
 
+from .leaf import end_leaves_of
+
 _LEFTOVERS_S = 5.0
 """For what a killed terminal has left to die of SIGKILL."""
 
@@ -129,7 +131,9 @@ def _end_leftovers(holder: str) -> bool:
     pid, _, start = holder.partition(":")
     if not (pid.isdigit() and start.isdigit()) or kin.identity(int(pid)) == holder:
         return True
-    return kin.end_all(lambda: kin.marked(holder), _LEFTOVERS_S)
+    return end_leaves_of(holder, _LEFTOVERS_S) and kin.end_all(
+        lambda: kin.marked(holder), _LEFTOVERS_S
+    )
 
 
 def _unlink_sockets(path: Path) -> None:

@@ -94,7 +94,7 @@ async def _end(birth: Birth) -> None:
             birth.signal(signal.SIGKILL)
             await birth.dead()
             await birth.exit_code()
-            await family.bury(birth.pid)
+            await family.bury(birth.pid, leaf=birth.leaf)
     finally:  # one that is not yet born finds that nobody has a job for it
         os.close(birth.hears)
         birth.close()

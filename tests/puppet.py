@@ -93,6 +93,9 @@ class Puppet(Actor):
             case Custom(topic="write", payload={"text": str(text), "times": int(times)}):
                 for _ in range(times):
                     os.write(2, text.encode())
+            case Custom(topic="hide"):
+                told = subprocess.check_output([sys.executable, "-S", "-c", HIDES])
+                return Custom("hidden", {"pid": int(told)})
             case Custom(topic="family"):
                 return Custom("family", {"pids": _have_a_family()})
         return None
@@ -140,6 +143,23 @@ os.write(1, f"{os.getpid()} ".encode())
 time.sleep(3600)
 """
 """Forks two daemons in a session of their own, which ignore SIGTERM; nobody waits for them."""
+
+
+HIDES = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        os.write(1, b"%d\\n" % os.getpid())
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in range(3):
+            os.dup2(null, fd)
+        os.execve("/bin/sleep", ["sleep", "3600"], {})
+"""
+"""A daemon in a session of its own, of another user, with nothing in its environment; tells its
+pid. To be run by root."""
 
 
 def _have_a_family() -> list[int]:

@@ -17,7 +17,7 @@ from actors.runtime.bus import Bus
 from actors.runtime.client import Client
 from actors.runtime.errors import OrderFailed
 from actors.settings import Settings
-from supervisor import forks
+from supervisor import birth, forks
 from supervisor.spec import ActorSpec, Rules, Spec
 from supervisor.terminal import Terminal
 from tests.children import DEADLINE_S
@@ -33,6 +33,12 @@ def fork_server() -> Iterator[None]:
     forks.hold()
     yield
     forks.let_go()
+
+
+@pytest.fixture
+def without_cgroups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where none are delegated to anybody."""
+    monkeypatch.setattr(birth, "new_leaf", lambda: None)
 
 
 def puppet(

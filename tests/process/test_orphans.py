@@ -4,22 +4,34 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from actors.messages import Custom, GetStatus, RestartActor, Status
+from actors.messages import Custom, GetStatus, RestartActor
 from actors.runtime import kin
 from actors.runtime.client import Client
 from supervisor import forks, server_watch
 from supervisor.spec import ActorSpec, ProgramSpec, Rules
 from tests.children import DEADLINE_S
-from tests.supervised import Stage, alive, gone, order, puppet, running, stage
+from tests.supervised import Stage, alive, gone, order, puppet, running, stage, without_cgroups
+from tests.terminals import Terminals
 
 pytestmark = pytest.mark.process
+
+
+@pytest.fixture(params=["cgroups where there are any", "no cgroups"])
+def cgroups(request: pytest.FixtureRequest) -> bool:
+    """What there is to be, in this and in other processes."""
+    if request.param == "no cgroups":
+        request.getfixturevalue("without_cgroups")
+        return False
+    return True
+
+
+_ = without_cgroups
 
 WITHIN_S = 1.0
 """What the project promises after a SIGKILL of the supervisor."""
@@ -27,6 +39,7 @@ WITHIN_S = 1.0
 # -- a dead child ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("cgroups")
 @pytest.mark.parametrize("end", ["crash", "SIGKILL", "stopped and killed", "restart", "stop"])
 def test_what_a_child_has_started_ends_with_it(runtime_dir: Path, end: str) -> None:
     """A child of it, one in a session of its own, daemons; all ignoring SIGTERM."""
@@ -87,6 +100,7 @@ async def _lose_fork_server(on: Stage) -> None:
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.usefixtures("cgroups")
 def test_the_death_of_the_fork_server_costs_nothing(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with stage(runtime_dir, puppet()) as on:
@@ -194,64 +208,12 @@ def test_a_fork_server_that_hangs_does_not_keep_a_terminal_from_stopping(
 
 # -- a dead supervisor -----------------------------------------------------------------------------
 
-_RUN = """
-import sys
-from pathlib import Path
-from actors.settings import Settings
-from supervisor.run import run
-from supervisor.spec import ActorSpec, ProgramSpec
-specs = [
-    ActorSpec("router", "actors.router.process:Router"),
-    ActorSpec("a", "tests.puppet:Puppet"),
-    ActorSpec("b", "tests.puppet:Puppet"),
-    ProgramSpec("sleeper", ("sleep", "600")),
-]
-sys.exit(run(Settings(), Path(sys.argv[1]), specs=specs))
-"""
-
-
-class Terminals:
-    """Terminals in processes of their own, in one directory."""
-
-    def __init__(self, runtime_dir: Path) -> None:
-        self.runtime_dir = runtime_dir
-        self.process: subprocess.Popen[bytes]
-        self.seen: set[int] = set()
-
-    async def start(self) -> Status:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(self.runtime_dir)], stderr=subprocess.DEVNULL
-        )
-        status = await running(self.runtime_dir, GetStatus())
-        assert status.pid == self.process.pid
-        self.seen |= set(kin.descendants_of(self.process.pid))
-        return status
-
-    async def family(self, name: str) -> list[int]:
-        async with Client(self.runtime_dir) as client:
-            answer = await client.ask(name, Custom("family", {}), DEADLINE_S)
-        assert isinstance(answer, Custom)
-        pids: list[int] = answer.payload["pids"]
-        self.seen |= set(pids)
-        return pids
-
-    async def kill(self) -> None:
-        self.process.kill()
-        await asyncio.to_thread(self.process.wait)
-
 
 @pytest.fixture
-def terminals(runtime_dir: Path) -> Iterator[Terminals]:
-    made = Terminals(runtime_dir)
+def terminals(runtime_dir: Path, cgroups: bool) -> Iterator[Terminals]:
+    made = Terminals(runtime_dir, cgroups=cgroups)
     yield made
-    made.process.kill()
-    made.process.wait()
-    give_up = time.monotonic() + DEADLINE_S
-    while (left := [pid for pid in made.seen if alive(pid)]) and time.monotonic() < give_up:
-        time.sleep(0.01)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    assert not left
+    made.end()
 
 
 def test_sigterm_ends_a_terminal_with_0(terminals: Terminals) -> None:
@@ -332,9 +294,7 @@ def test_a_supervisor_killed_at_once_leaves_nothing(terminals: Terminals) -> Non
     """While its fork server is still beginning."""
 
     async def scenario() -> None:
-        terminals.process = subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(terminals.runtime_dir)], stderr=subprocess.DEVNULL
-        )
+        terminals.launch()
         async with asyncio.timeout(DEADLINE_S):
             while not terminals.seen:
                 terminals.seen |= set(kin.descendants_of(terminals.process.pid))

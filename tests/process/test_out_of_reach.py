@@ -13,14 +13,14 @@ import pytest
 from actors.messages import Done, Failed, RestartActor
 from actors.runtime import kin
 from supervisor.spec import ProgramSpec, Rules
-from tests.supervised import Rows, alive, fork_server, gone, order, puppet, stage
+from tests.supervised import Rows, alive, fork_server, gone, order, puppet, stage, without_cgroups
 
 pytestmark = [
     pytest.mark.process,
-    pytest.mark.usefixtures("fork_server"),
+    pytest.mark.usefixtures("fork_server", "without_cgroups"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can have processes of another user"),
 ]
-_ = fork_server
+_ = fork_server, without_cgroups
 
 _CAP_KILL = 5
 _VERSION_3 = 0x20080522
