@@ -19,8 +19,8 @@ from .leaf import Leaf, is_in_any
 log = logging.getLogger(__name__)
 
 _AGAIN_S = 0.002
-_BURIAL_S = 2.0
-"""For orphans to die of SIGKILL; what sleeps in the kernel for longer is reported and left."""
+TRIES = 1000
+"""To kill an orphan, in two seconds or more; what sleeps in the kernel for longer is left."""
 
 known: set[int] = set()
 """Pids of all children, from birth until nothing of them is left."""
@@ -35,7 +35,7 @@ unborn = 0
 """Forks that were asked for and whose pid is not yet known: they look like orphans."""
 
 _left: set[str] = set()
-"""Identities of those that cannot be ended: they have been told of, and are not waited for."""
+"""Identities of those that cannot be ended: that was said, and nobody waits for them again."""
 
 _adopting = False
 
@@ -66,7 +66,8 @@ def is_adopting() -> bool:
 
 
 def leave(pid: int) -> None:
-    """It may not be killed: whoever looks for orphans passes it by from now on."""
+    """It cannot be killed: whoever looks for orphans passes it by from now on."""
+    _left.difference_update([each for each in _left if not kin.is_there(each)])
     _left.add(kin.identity(pid))
 
 
@@ -74,16 +75,18 @@ async def bury(pid: int, mark: str = "", leaf: Leaf | None = None) -> None:
     """End whatever a dead child has left, and see that it is gone. ``mark``: the child was one of a
     fork server that has died, so that its orphans are not with the present one. ``leaf``: its own.
     """
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + _BURIAL_S
+    tries = 0
     while (orphans := _orphans(pid, mark)) or (leaf and not leaf.is_empty):
-        if loop.time() > give_up:
+        if tries == TRIES:
             pids = [each for each, _ in orphans] + (leaf.pids() if leaf is not None else [])
             log.error("orphans survive SIGKILL", extra={"pids": pids})
+            for orphan in pids:
+                leave(orphan)
             break
         if leaf is not None:
             leaf.kill()
         if not unborn:
+            tries += 1
             for orphan, parent in orphans:
                 _kill(orphan, parent)
         await asyncio.sleep(_AGAIN_S)

@@ -13,7 +13,7 @@ import pytest
 from actors.messages import Custom, GetStatus, RestartActor
 from actors.runtime import kin
 from actors.runtime.client import Client
-from supervisor import forks, server_watch
+from supervisor import family, forks, server_watch
 from supervisor.spec import ActorSpec, ProgramSpec, Rules
 from tests.children import DEADLINE_S
 from tests.supervised import Stage, alive, gone, order, puppet, running, stage, without_cgroups
@@ -69,6 +69,80 @@ def test_what_a_child_has_started_ends_with_it(runtime_dir: Path, end: str) -> N
                 assert all(map(alive, kept)), "those of others are left alone"
         assert not any(map(alive, [*pids, *kept]))
 
+    asyncio.run(scenario())
+
+
+def _sleep_in_the_kernel(pids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what waits for a driver does: a SIGKILL has no effect."""
+    send = signal.pidfd_send_signal
+
+    def sent(pidfd: int, number: int) -> None:
+        info = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+        if int(info.partition("Pid:")[2].split()[0]) not in pids:
+            send(pidfd, number)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", sent)
+
+
+@pytest.mark.usefixtures("without_cgroups")
+def test_an_orphan_that_survives_sigkill_is_waited_for_once(
+    runtime_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(family, "TRIES", 50)
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, puppet("a"), puppet("b")) as on:
+            pids = (await on.ask("family", to="a"))["pids"]
+            _sleep_in_the_kernel(pids, monkeypatch)
+            try:
+                for name in "abba":
+                    before = on.pid(name)
+                    os.kill(before, signal.SIGKILL)
+                    assert (await on.until_back(before, name)).last_exit == "signal SIGKILL"
+            finally:
+                for pid in pids:
+                    kin.kill(pid)
+        (said,) = [each for each in caplog.records if each.message == "orphans survive SIGKILL"]
+        assert sorted(said.__dict__["pids"]) == sorted(pids)
+
+    asyncio.run(scenario())
+
+
+def test_nobody_is_given_up_who_was_not_killed_because_of_one_that_is_just_being_born(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It looks like an orphan until the fork server has told its pid, which may take long."""
+    looks = 0
+    marked = kin.marked
+
+    def look(mark: str) -> list[int]:
+        nonlocal looks
+        looks += 1
+        return marked(mark)
+
+    async def scenario() -> None:
+        mark = f"{kin.identity(os.getpid())}/dead:1"
+        dead = subprocess.Popen(["true"], start_new_session=True)
+        dead.wait()
+        orphan = subprocess.Popen(["sleep", "600"], env={**os.environ, kin.MARK: mark})
+        burial = asyncio.create_task(family.bury(dead.pid, mark))
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while looks < 3 * family.TRIES:
+                    await asyncio.sleep(0)
+                assert orphan.poll() is None
+                monkeypatch.setattr(family, "TRIES", 10**6)
+                monkeypatch.setattr(family, "unborn", 0)
+                await burial
+            assert orphan.poll() == -signal.SIGKILL
+        finally:
+            orphan.kill()
+            orphan.wait()
+        assert not caplog.records
+
+    monkeypatch.setattr(kin, "marked", look)
+    monkeypatch.setattr(family, "TRIES", 50)
+    monkeypatch.setattr(family, "unborn", 1)
     asyncio.run(scenario())
 
 
