@@ -61,8 +61,7 @@ def wait_for_job(
 
     """
     _be_a_child(output)
-    if procs >= 0:
-        _enter(procs)
+    has_cgroup = procs >= 0 and _enter(procs)
     for fd in (first_word, heart, job):
         os.set_inheritable(fd, False)
     prepared = prepare(supervisor_pid)
@@ -74,6 +73,10 @@ def wait_for_job(
         os._exit(0)
     found: Job = pickle.loads(what)  # noqa: S301  # from our own parent, as multiprocess does it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
+    if isinstance(found, ChildSpec) or not has_cgroup:
+        # A program cannot know that it is one, and waits for nobody that it has adopted: with a
+        # cgroup to find these by, they are better off with the fork server.
+        kin.become_subreaper()
     if isinstance(found, ChildSpec):
         run_child(found, first_word, heart, prepared)
     else:
@@ -96,18 +99,20 @@ def _program(job: ProgramJob, first_word: int) -> NoReturn:
     os._exit(EXIT_NO_PROGRAM)
 
 
-def _enter(procs: int) -> None:
+def _enter(procs: int) -> bool:
     """Before anything else is started, so that all of that is in the cgroup too."""
     try:
         os.write(procs, b"0")
     except OSError as error:  # the supervisor still has its other ways to find what is left
         sys.stderr.write(f"cannot enter its cgroup: {error.strerror}\n")
-    os.close(procs)
+        return False
+    finally:
+        os.close(procs)
+    return True
 
 
 def _be_a_child(output: int) -> None:
     os.setsid()  # Ctrl-C and a hang-up are for the supervisor alone
-    kin.become_subreaper()
     signal.signal(signal.SIGUSR2, signal.SIG_DFL)
     os.dup2(output, 1)
     os.dup2(output, 2)

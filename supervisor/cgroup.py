@@ -42,6 +42,14 @@ def path_of(cgroup: str) -> PurePosixPath | None:
     return None
 
 
+def of(pid: int) -> PurePosixPath | None:
+    """The path of a process's cgroup; None: it has none, or is gone."""
+    try:
+        return path_of(Path(f"/proc/{pid}/cgroup").read_text())
+    except OSError:
+        return None
+
+
 def _unescaped(field: str) -> str:
     """Blanks, tabs, line ends and backslashes are octal in proc(5)."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), field)

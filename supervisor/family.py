@@ -1,8 +1,8 @@
 """Who belongs to whom among the processes below this one, and what a dead child has left behind.
 
 One for all terminals of this process, because they share the fork server. Children of the fork
-server that nobody here has asked for are orphans of a dead child: every child keeps its own
-(:mod:`actors.runtime.kin`), so that a living one's never come there.
+server that nobody here has asked for are orphans of a dead child: a living one keeps its own
+(:mod:`actors.runtime.kin`), or they are known by their cgroup (:mod:`supervisor.leaf`).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import signal
 
 from actors.runtime import kin
 
-from . import forks
+from . import cgroup, forks
 from .leaf import Leaf, is_in_any
 
 log = logging.getLogger(__name__)
@@ -94,8 +94,8 @@ async def bury(pid: int, mark: str = "", leaf: Leaf | None = None) -> None:
 
 
 def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
-    """Living ones, with the parent that they have now; but for those in leaves, which end with
-    these.
+    """Living ones, with the parent that they have now; but for those who are known by their cgroup,
+    and end with that.
     """
     ours = known | {forks.server_pid()}
     homes = [forks.server_pid(), *([os.getpid()] if _adopting else [])]
@@ -106,8 +106,27 @@ def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     return [
         (pid, home)
         for pid, home in found
-        if pid not in ours and _lives(pid) and kin.identity(pid) not in _left and not is_in_any(pid)
+        if pid not in ours
+        and _lives(pid)
+        and kin.identity(pid) not in _left
+        and not is_in_any(pid)
+        and not _is_of_the_living(pid, known - {dead})
     ]
+
+
+def _is_of_the_living(pid: int, living: set[int]) -> bool:
+    """It is in a cgroup that one of them has gone to by itself, as with ``systemd-run --scope``."""
+    elsewhere = {cgroup.of(child) for child in living} - {None, cgroup.of(os.getpid())}
+    return cgroup.of(pid) in elsewhere
+
+
+def reap() -> None:
+    """Let go those that this process has adopted and that have ended; nobody else asks for them. In
+    the loop, whenever a child of this process has ended.
+    """
+    for pid in kin.children_of(os.getpid()):
+        if pid not in known and pid != forks.server_pid():
+            _lives(pid)
 
 
 def _lives(pid: int) -> bool:

@@ -121,10 +121,7 @@ def end_leaves_of(supervisor: str, timeout_s: float) -> bool:
 
 def _below(name: str, pid: int) -> tuple[str, ...]:
     """What follows ``name`` in the path of a process's cgroup, itself included; else nothing."""
-    try:
-        path = cgroup.path_of(Path(f"/proc/{pid}/cgroup").read_text())
-    except OSError:
-        return ()
+    path = cgroup.of(pid)
     parts = () if path is None else path.parts
     return parts[parts.index(name) :] if name in parts else ()
 

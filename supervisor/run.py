@@ -88,6 +88,7 @@ async def _run(terminal: Terminal, owner: int | None) -> None:
     changed = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, terminal.stopped.set)
+    loop.add_signal_handler(signal.SIGCHLD, family.reap)
     owned = None if owner is None else _watch(owner, terminal.stopped.set)
     with hang_ups.taken(loop, gone=terminal.stopped.set, changed=changed.set):
         async with terminal:

@@ -2,7 +2,7 @@
 
 A process that dies leaves its children to its nearest ancestor that is a *subreaper* (prctl(2)),
 whatever session or process group they have made for themselves. Every actor is one, and so is the
-fork server above them: what a dead actor leaves is found there.
+fork server above them: what a dead actor leaves is found there. So is a program that has no cgroup.
 """
 
 import contextlib

@@ -16,7 +16,7 @@ import pytest
 from actors.messages import ActorStatus, Custom, Done, GetStatus, RestartActor
 from actors.runtime import kin
 from actors.runtime.client import Client
-from supervisor import leaf
+from supervisor import cgroup, leaf
 from supervisor.leaf import Leaf
 from tests.children import DEADLINE_S
 from tests.puppet import HIDES
@@ -28,8 +28,33 @@ pytestmark = pytest.mark.process
 _PR_CAPBSET_DROP = 24
 _CAP_KILL = 5
 
+_FORKS = """
+import os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print(os.getpid())
+signal.sigwait({signal.SIGUSR1})
+for _ in range(10):
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.write(1, b"%d\\n" % os.getpid())
+        os._exit(0)
+    os.wait()
+time.sleep(600)
+"""
+"""When told to, ten daemons that end at once and for which nobody waits."""
+
+_LEAVES = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+"""
+"""A daemon; so its parent ends."""
+
 PROGRAMS = {
     "hider": ["sh", "-c", '"$0" -S -c "$1"; exec sleep 600', sys.executable, HIDES],
+    "forker": [sys.executable, "-S", "-u", "-c", _FORKS],
     "changed": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sleep", "600"],
 }
 
@@ -50,20 +75,23 @@ def delegated(tmp_path: Path) -> Iterator[Path]:
     made.mkdir()
     try:
         yield made
+        give_up = time.monotonic() + DEADLINE_S
+        while _folders(made) and time.monotonic() < give_up:
+            time.sleep(0.01)  # for a fork server whose supervisor was killed
         assert _folders(made) == [], "all leaves are removed"
     finally:
         _clear(made)
         subprocess.run(["umount", "--lazy", str(mounted)], check=True)
 
 
-def _clear(cgroup: Path) -> None:
-    for procs in cgroup.rglob("cgroup.procs"):
+def _clear(made: Path) -> None:
+    for procs in made.rglob("cgroup.procs"):
         for pid in procs.read_text().split():
             kin.kill(int(pid))
     give_up = time.monotonic() + DEADLINE_S
-    while "populated 1" in (cgroup / "cgroup.events").read_text() and time.monotonic() < give_up:
+    while "populated 1" in (made / "cgroup.events").read_text() and time.monotonic() < give_up:
         time.sleep(0.01)
-    for folder, _, _ in os.walk(cgroup, topdown=False):
+    for folder, _, _ in os.walk(made, topdown=False):
         Path(folder).rmdir()
 
 
@@ -79,9 +107,22 @@ def terminals(delegated: Path, runtime_dir: Path) -> Iterator[Terminals]:
         (delegated / "cgroup.procs").write_text("0")
         assert ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, _CAP_KILL, 0, 0, 0) == 0
 
-    made = Terminals(runtime_dir, enter=enter, **PROGRAMS)
-    yield made
-    made.end()
+    scope = delegated.parent / f"{delegated.name}.scope"
+    scope.mkdir()
+    leaver = ["sh", "-c", 'echo 0 >"$0/cgroup.procs"; "$1" -S -c "$2"; exec sleep 600']
+    made = Terminals(
+        runtime_dir, enter=enter, **PROGRAMS, leaver=[*leaver, str(scope), sys.executable, _LEAVES]
+    )
+    try:
+        yield made
+    finally:
+        made.end()
+        _clear(scope)
+
+
+async def _stop(terminals: Terminals) -> None:
+    terminals.process.terminate()
+    assert await asyncio.to_thread(terminals.process.wait, DEADLINE_S) == 0
 
 
 async def _row(terminals: Terminals, name: str) -> ActorStatus:
@@ -99,23 +140,26 @@ async def _hidden(terminals: Terminals) -> int:
     return pid
 
 
-async def _hidden_by_program(terminals: Terminals) -> int:
+async def _told_by(name: str, terminals: Terminals, count: int = 1) -> list[int]:
+    """The pids that a program has written, the last ones first."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
-            said = map(json.loads, terminals.log.read_text().splitlines())
-            for line in said:
-                if line["process"] == "hider" and line["message"].isdigit():
-                    terminals.seen.add(pid := int(line["message"]))
-                    return pid
+            said = [json.loads(line) for line in terminals.log.read_text().splitlines()]
+            pids = [int(line["message"]) for line in said if line["process"] == name]
+            if len(pids) >= count:
+                terminals.seen |= set(pids)
+                return pids[::-1]
             await asyncio.sleep(0.01)
 
 
 def test_it_dies_with_its_actor_or_program(terminals: Terminals, delegated: Path) -> None:
     async def scenario() -> None:
         status = await terminals.start()
-        hidden = {"a": await _hidden(terminals), "hider": await _hidden_by_program(terminals)}
+        (by_program,) = await _told_by("hider", terminals)
+        hidden = {"a": await _hidden(terminals), "hider": by_program}
         assert '"children in cgroups"' in terminals.log.read_text()
         for name, pid in hidden.items():
+            assert alive(pid), "whoever else dies"
             os.kill(status.actors[name].pid or 0, signal.SIGKILL)
             async with asyncio.timeout(DEADLINE_S):
                 while not (row := await _row(terminals, name)).restarts:
@@ -126,18 +170,56 @@ def test_it_dies_with_its_actor_or_program(terminals: Terminals, delegated: Path
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("fork_server", ["the first", "another"])
+def test_a_program_collects_no_zombies(terminals: Terminals, fork_server: str) -> None:
+    async def scenario() -> None:
+        status = await terminals.start()
+        await _told_by("forker", terminals)
+        forker = status.actors["forker"].pid or 0
+        if fork_server == "another":
+            os.kill(server := kin.parent_of(forker), signal.SIGKILL)
+            await gone(server)
+        os.kill(forker, signal.SIGUSR1)
+        *ended, _itself = await _told_by("forker", terminals, 11)
+        async with asyncio.timeout(DEADLINE_S):
+            while any(map(kin.state_of, ended)):
+                await asyncio.sleep(0.01)
+        await _stop(terminals)
+
+    asyncio.run(scenario())
+
+
+def test_a_program_that_goes_to_another_cgroup_keeps_its_daemons(
+    terminals: Terminals, delegated: Path
+) -> None:
+    async def scenario() -> None:
+        status = await terminals.start()
+        program = status.actors["leaver"].pid or 0
+        (daemon,) = await _told_by("leaver", terminals)
+        assert cgroup.of(daemon) == cgroup.of(program)
+        actor = status.actors["a"].pid or 0
+        os.kill(actor, signal.SIGKILL)
+        async with asyncio.timeout(DEADLINE_S):
+            while not (await _row(terminals, "a")).restarts:
+                await asyncio.sleep(0.01)
+        assert alive(daemon)
+        os.kill(program, signal.SIGKILL)
+        await gone(daemon)
+
+    asyncio.run(scenario())
+
+
 def test_nothing_is_left_of_a_terminal_that_stops(terminals: Terminals) -> None:
     """Nor of a program that has changed its user, and may not be signalled."""
 
     async def scenario() -> None:
         status = await terminals.start()
         await _hidden(terminals)
-        await _hidden_by_program(terminals)
+        await _told_by("hider", terminals)
         changed = status.actors["changed"].pid or 0
         assert await order(terminals.runtime_dir, RestartActor("changed")) == Done()
         assert not alive(changed)
-        terminals.process.terminate()
-        assert await asyncio.to_thread(terminals.process.wait, DEADLINE_S) == 0
+        await _stop(terminals)
         assert not any(map(alive, terminals.seen))
 
     asyncio.run(scenario())
@@ -175,8 +257,7 @@ def test_one_copy_is_left_when_the_next_terminal_takes_over(
         await terminals.start()
         assert not any(map(alive, before))
         assert len(_folders(delegated)) == 1
-        terminals.process.terminate()
-        assert await asyncio.to_thread(terminals.process.wait, DEADLINE_S) == 0
+        await _stop(terminals)
 
     asyncio.run(scenario())
 
@@ -235,5 +316,5 @@ def test_all_in_a_leaf_and_below_are_killed(
             each.wait()
 
 
-def _enter(cgroup: Path) -> None:
-    (cgroup / "cgroup.procs").write_text("0")
+def _enter(made: Path) -> None:
+    (made / "cgroup.procs").write_text("0")
