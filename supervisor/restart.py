@@ -7,6 +7,7 @@ supervisor gives up, here :mod:`supervisor.unit` decides what that means. Added 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from actors.settings.supervision import RestartType
 
@@ -46,6 +47,24 @@ class Window:
     def clear(self) -> None:
         """Begin anew."""
         self._restarts.clear()
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Two, so that what the terminal can do without, however often it dies, does not end it."""
+
+    essential: Window
+    dispensable: Window
+
+    @classmethod
+    def of(cls, intensity: int, period: float) -> Self:
+        """Both alike."""
+        return cls(Window(intensity, period), Window(intensity, period))
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.essential.clear()
+        self.dispensable.clear()
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,10 @@ class Tree:
 
     def _grouped(self) -> dict[str, Unit]:
         specs = [member.spec for member in self.members.values()]
-        return units_of(specs, self._settings.supervisor, self._chance)
+        return units_of(specs, self._settings.supervisor, self._is_essential, self._chance)
+
+    def _is_essential(self, name: str) -> bool:
+        return self.members[name].essential
 
     def health(self, member: Member) -> str:
         """In a few words, for the status."""
@@ -281,7 +284,8 @@ class Tree:
                 again = self._loop.call_at(until, self._safely, self._advance, unit)
                 self._timers[unit] = again
                 for name in unit.members:  # given up for now, also those that wait for another
-                    self.members[name].settled.set()
+                    if self.members[name].state not in _PHASES:
+                        self.members[name].settled.set()
 
     def _on_ready(self, member: Member) -> None:
         self._watch.ready(member)
@@ -320,9 +324,7 @@ class Tree:
 
     def _decide(self, member: Member, death: Death, ran_s: float) -> None:
         name, unit = member.name, self._units[member.name]
-        essential = any(self.members[each].essential for each in unit.members)
-        now = self._loop.time()
-        outcome = unit.died(name, death, ran_s=ran_s, now=now, essential=essential)
+        outcome = unit.died(name, death, ran_s=ran_s, now=self._loop.time())
         told: dict[str, object] = {"actor": name, "exit": str(death)}
         if member.failure is not None:
             told["reason"] = member.failure.error

@@ -5,14 +5,14 @@ time; the shell around it (:mod:`supervisor.tree`) does the step and tells the o
 never asks the time: it is told.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from actors.settings.supervision import RestartType, Strategy
 
 from .death import Death
-from .restart import BackOff, Crashes, Window, wants_restart
+from .restart import BackOff, Crashes, Windows, wants_restart
 from .strategy import affected
 
 QUARANTINE_MAX_S = 3600.0
@@ -84,23 +84,26 @@ Outcome = Again | Quarantined | Verdict
 class Unit:
     """The members of one group, or one process alone, with the state of their restarts.
 
-    ``members``: restart types by name, in the order of starting. ``window`` may be shared with
-    other units. ``chance``: a random source, 0 to 1.
+    ``members``: restart types by name, in the order of starting. ``essential``: whether the
+    terminal is of no use without that member, which may turn out late. ``windows`` may be shared
+    with other units. ``chance``: a random source, 0 to 1.
     """
 
     def __init__(
         self,
         members: Mapping[str, RestartType],
+        essential: Callable[[str], bool],
         strategy: Strategy,
-        window: Window,
+        windows: Windows,
         back_off: BackOff,
         quarantine_s: float,
         chance: Callable[[], float],
     ) -> None:
         self._types = dict(members)
         self._order = tuple(members)
+        self._essential = essential
         self._strategy = strategy
-        self._window = window
+        self._windows = windows
         self._back_off = back_off
         self._quarantine = BackOff(quarantine_s, max(quarantine_s, QUARANTINE_MAX_S))
         self._chance = chance
@@ -113,6 +116,9 @@ class Unit:
         """Not to be started before, by name."""
         self._quarantines = 0
         """In a row; while there are any, the next start is a trial."""
+        self._apart: set[str] = set()
+        """What the terminal can do without and cannot start, or is in quarantine or on trial: the
+        rest of the group goes on without it."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -131,7 +137,7 @@ class Unit:
 
     def _first(self) -> str:
         """Of those to be started."""
-        return min(self._to_start, key=self._order.index)
+        return min(self._to_start, key=lambda each: (each in self._apart, self._order.index(each)))
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -151,57 +157,77 @@ class Unit:
         self._phase.pop(name, None)
         self._to_stop.pop(name, None)
         self._to_start.discard(name)
+        self._apart.discard(name)
 
     def ready(self, name: str) -> None:
         """It is Ready."""
         self._phase[name] = Phase.UP
+        if not self._quarantines:
+            self._apart.discard(name)
 
-    def died(
-        self, name: str, death: Death, *, ran_s: float, now: float, essential: bool
-    ) -> Outcome:
-        """Its process has ended, after it ran well for ``ran_s`` seconds; 0: it was never Ready.
-        ``essential``: the unit is.
-        """
+    def died(self, name: str, death: Death, *, ran_s: float, now: float) -> Outcome:
+        """Its process has ended, after it ran well for ``ran_s`` seconds; 0: it was never Ready."""
         self._phase[name] = Phase.DOWN
+        if name in self._apart and ran_s >= self._back_off.reset_after:
+            self._reunite()
         if not wants_restart(self._types[name], death):
             if death.kind != "asked":
                 self._to_start.discard(name)
             return Verdict.LET_GO
-        if ran_s >= self._back_off.reset_after:
-            self._quarantines = 0
-        # What is essential and cannot start waits for its cause to be mended, however long.
-        counts = not (essential and death.kind == "start failed")
-        too_many = counts and not self._window.add(now)
-        if too_many and essential:
-            return Verdict.ESCALATE
-        if too_many or self._quarantines:
-            self._quarantines += 1
-            self._window.clear()
-            delay_s = self._quarantine.delay(self._quarantines + 1, self._chance())
-            self._restart_with(name, now + delay_s)
-            return Quarantined(delay_s)
+        failed = death.kind == "start failed"
+        hit = [each for each in affected(self._strategy, self._order, name) if each in self._phase]
+        if self._essential(name):
+            # What cannot start waits for its cause to be mended, however long.
+            if not failed and not self._windows.essential.add(now):
+                return Verdict.ESCALATE
+            return self._again(name, hit, ran_s, now)
+        too_many = not self._windows.dispensable.add(now)
+        if failed or name in self._apart:
+            hit = self._dispensable(hit)
+            self._apart.update(hit)
+        if too_many or (self._quarantines and name in self._apart):
+            return self._quarantined(name, hit, now)
+        return self._again(name, hit, ran_s, now)
+
+    def _dispensable(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if not self._essential(name)]
+
+    def _again(self, name: str, hit: Sequence[str], ran_s: float, now: float) -> Again:
         delay_s = self._crashes[name].died(ran_s=ran_s)
-        self._restart_with(name, now + delay_s)
+        self._restart(hit, name, now + delay_s)
         return Again(delay_s)
+
+    def _quarantined(self, name: str, hit: Sequence[str], now: float) -> Quarantined:
+        """What the terminal cannot do without is started again at once, without the others."""
+        self._quarantines += 1
+        self._windows.dispensable.clear()
+        delay_s = self._quarantine.delay(self._quarantines + 1, self._chance())
+        dispensable = self._dispensable(hit)
+        self._apart.update(dispensable)
+        self._restart(dispensable, name, now + delay_s)
+        self._restart([each for each in hit if each not in dispensable], name, now)
+        return Quarantined(delay_s)
+
+    def _reunite(self) -> None:
+        self._quarantines = 0
+        self._apart.clear()
 
     def restart(self, name: str, now: float) -> None:
         """Somebody wants this one stopped and started: at once, and what was counted is over."""
-        self._quarantines = 0
-        self._window.clear()
+        self._reunite()
+        self._windows.clear()
         self._crashes[name].clear()
         self._phase.setdefault(name, Phase.DOWN)
         self._to_stop[name] = "restart asked for"
         self._to_start.add(name)
         self._due.clear()
 
-    def _restart_with(self, name: str, due: float) -> None:
-        for each in affected(self._strategy, self._order, name):
-            if each not in self._phase:
-                continue  # the terminal is only just starting, and has not come to it
-            self._to_stop.setdefault(each, f"stopped with {name}")
-            if each != name and self._types[each] == "temporary":
+    def _restart(self, hit: Sequence[str], dead: str, due: float) -> None:
+        for each in hit:
+            self._to_stop.setdefault(each, f"stopped with {dead}")
+            if each != dead and self._types[each] == "temporary":
                 continue  # goes down with its group, and stays there
-            waits = self._due.get(each, due) if each in self._to_start and each != name else due
+            waits = self._due.get(each, due) if each in self._to_start and each != dead else due
             self._due[each] = max(waits, due)
             self._to_start.add(each)
 
@@ -220,10 +246,18 @@ class Unit:
             last = max(self._to_stop, key=self._order.index)
             self._phase[last] = Phase.STOPPING
             return Stop(last, self._to_stop.pop(last))
-        if not self._to_start or Phase.STARTING in self._phase.values():
+        if not self._to_start:
             return None
         first = self._first()
+        if any(self._is_started_before(first, each) for each in self._phase):
+            return None
         if now < (due := self._due.get(first, now)):
             return Wait(due)
         self.started(first)
         return Start(first)
+
+    def _is_started_before(self, first: str, other: str) -> bool:
+        """One after the other; but what is essential waits for nobody who is set apart."""
+        if self._phase[other] is not Phase.STARTING:
+            return False
+        return other not in self._apart or not self._essential(first)

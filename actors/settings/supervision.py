@@ -10,11 +10,15 @@ Ceiling = PositiveCount | Literal["auto", "off"]
 
 
 class Group(Section, frozen=True):
-    """[supervisor.groups.NAME]: actors and programs whose restarts are counted together."""
+    """[supervisor.groups.NAME]: actors and programs whose restarts are counted together: those that
+    the terminal cannot do without, and the others.
+    """
 
     strategy: Strategy = "one_for_one"
     """When one dies: one_for_one restarts it alone; one_for_all stops all of the group and starts
-    all again; rest_for_one does so with it and those that were started after it."""
+    all again; rest_for_one does so with it and those that were started after it. One that
+    the terminal can do without, while it cannot start or is in quarantine, neither takes down nor
+    delays any that it cannot do without."""
 
 
 class Supervisor(Section, frozen=True):

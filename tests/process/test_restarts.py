@@ -209,6 +209,25 @@ def _in_quarantine_together(**a: Any) -> tuple[list[Any], dict[str, Any]]:
     return spares, {"groups": {"g": "one_for_all"}, "intensity": 0, "quarantine": 600.0}
 
 
+def test_what_is_needed_does_not_go_down_with_a_mate_that_cannot_start(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        needed = puppet("needed", rules=Rules(group="g"))
+        spare = puppet("spare", target="Dispensable", start="fail", rules=Rules(group="g"))
+        rules = {"intensity": 3, "quarantine": 600.0, "backoff_initial": 0.01}
+        async with stage(runtime_dir, needed, spare, groups={"g": "one_for_all"}, **rules) as on:
+            await on.until(lambda now: now["spare"].state == "quarantined")
+            assert (await on.ask("incarnation", to="needed"))["number"] == 1
+            os.kill(on.pid("needed"), signal.SIGKILL)
+            await on.until(lambda now: now["needed"].restarts == 1)
+            await _all_up(on, "needed")
+            assert on.row("spare").state == "quarantined"
+            assert not on.terminal.escalation
+
+    asyncio.run(scenario())
+
+
 def test_a_restart_that_has_to_wait_for_another_in_quarantine_says_so(runtime_dir: Path) -> None:
     async def scenario() -> None:
         (runtime_dir / "mended").touch()

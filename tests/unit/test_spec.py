@@ -129,7 +129,7 @@ def test_a_group_that_restarts_together_is_one_unit_and_others_are_their_own() -
             },
         }
     )
-    units = units_of(tree_of(settings), settings.supervisor, lambda: 0.0)
+    units = units_of(tree_of(settings), settings.supervisor, lambda _: True, lambda: 0.0)
     assert set(units) == {"router", "history", "session", "audio", "room", "kiosk"}
     assert units["audio"] is units["room"]
     assert units["audio"].members == ("audio", "room"), "in the order of starting"

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors.settings.supervision import RestartType, Strategy
 from supervisor.death import Death, by_exit
-from supervisor.restart import BackOff, Window
+from supervisor.restart import BackOff, Windows
 from supervisor.strategy import affected
 from supervisor.unit import (
     QUARANTINE_MAX_S,
@@ -42,7 +42,6 @@ class World:
     alive: dict[str, float] = field(default_factory=dict)
     """When each process was started."""
     story: list[str] = field(default_factory=list)
-    essential: bool = True
     fails_to_start: set[str] = field(default_factory=set)
 
     def begin(self) -> None:
@@ -56,7 +55,7 @@ class World:
         """Let time pass, let one die, and do what follows without waiting for any delay."""
         self.now += after
         ran_s = self.now - self.alive.pop(name)
-        outcome = self.unit.died(name, death, ran_s=ran_s, now=self.now, essential=self.essential)
+        outcome = self.unit.died(name, death, ran_s=ran_s, now=self.now)
         self.work()
         return outcome
 
@@ -74,8 +73,8 @@ class World:
                         self.unit.ready(name)
                 case Stop(name, _):
                     self.story.append(f"-{name}")
-                    del self.alive[name]
-                    self.unit.died(name, ASKED, ran_s=1.0, now=self.now, essential=self.essential)
+                    ran_s = self.now - self.alive.pop(name)
+                    self.unit.died(name, ASKED, ran_s=ran_s, now=self.now)
                 case _:
                     return
 
@@ -99,18 +98,19 @@ def _world(
     types: Mapping[str, RestartType] | None = None,
     *,
     intensity: int = 100,
-    essential: bool = True,
-    window: Window | None = None,
+    needed: str = "abc",
+    windows: Windows | None = None,
 ) -> World:
     unit = Unit(
         types or {"a": "permanent"},
+        lambda name: name in needed,
         strategy,
-        window or Window(intensity, 60.0),
+        windows or Windows.of(intensity, 60.0),
         BackOff(0.1, 10.0, RESET_S),
         60.0,
         lambda: 0.0,
     )
-    world = World(unit, essential=essential)
+    world = World(unit)
     world.begin()
     return world
 
@@ -195,7 +195,7 @@ def test_a_transient_member_that_had_ended_comes_back_with_its_group() -> None:
 
 
 def test_a_member_that_fails_to_start_again_takes_the_group_down_again() -> None:
-    world = _world("one_for_all", ABC, essential=False)
+    world = _world("one_for_all", ABC, needed="")
     world.fails_to_start = {"b"}
     world.dies("c")
     assert world.told() == "-b -a +a +b -a +a +b -a", "the first time at once, as any crash"
@@ -207,9 +207,9 @@ def test_a_member_that_fails_to_start_again_takes_the_group_down_again() -> None
 def test_a_second_death_while_the_group_is_being_stopped_waits_for_no_one() -> None:
     world = _world("rest_for_one", ABC)
     del world.alive["c"]
-    world.unit.died("c", CRASH, ran_s=1.0, now=world.now, essential=True)
+    world.unit.died("c", CRASH, ran_s=1.0, now=world.now)
     del world.alive["a"]
-    world.unit.died("a", CRASH, ran_s=1.0, now=world.now, essential=True)
+    world.unit.died("a", CRASH, ran_s=1.0, now=world.now)
     world.work()
     assert world.told() == "-b +a +b +c"
 
@@ -231,7 +231,9 @@ def test_the_back_off_of_one_does_not_delay_those_before_it() -> None:
 
 def test_while_the_terminal_starts_only_those_that_were_started_count() -> None:
     world = _world("one_for_all", ABC)
-    unit = Unit(ABC, "one_for_all", Window(9, 9.0), BackOff(), 60.0, lambda: 0.0)
+    unit = Unit(
+        ABC, lambda _: True, "one_for_all", Windows.of(9, 9.0), BackOff(), 60.0, lambda: 0.0
+    )
     world = World(unit)
     unit.started("a")
     world.alive["a"] = world.now
@@ -280,7 +282,7 @@ def test_a_restart_that_was_asked_for_concerns_that_one_alone(strategy: Strategy
 def test_a_member_that_leaves_is_neither_started_nor_waited_for(strategy: Strategy) -> None:
     world = _world(strategy, ABC)
     del world.alive["a"]
-    world.unit.died("a", CRASH, ran_s=1.0, now=world.now, essential=True)
+    world.unit.died("a", CRASH, ran_s=1.0, now=world.now)
     assert world.unit.next(world.now) == Stop("c", "stopped with a")
     assert world.unit.next(world.now) is None
     world.unit.leave("c")
@@ -340,7 +342,7 @@ def test_a_stop_that_was_asked_for_never_counts() -> None:
 
 
 def test_past_the_intensity_what_is_not_needed_goes_into_quarantine() -> None:
-    world = _world(intensity=2, essential=False)
+    world = _world(intensity=2, needed="")
     assert _die_often(world, 3) == Quarantined(60.0)
     assert "a" not in world.alive
     assert world.wait() == pytest.approx(60.0)
@@ -349,7 +351,7 @@ def test_past_the_intensity_what_is_not_needed_goes_into_quarantine() -> None:
 
 
 def test_the_quarantine_grows_up_to_an_hour() -> None:
-    world = _world(intensity=0, essential=False)
+    world = _world(intensity=0, needed="")
     delays = []
     for _ in range(12):
         outcome = world.dies("a")
@@ -361,7 +363,7 @@ def test_the_quarantine_grows_up_to_an_hour() -> None:
 
 
 def test_a_try_that_lasts_ends_the_quarantine() -> None:
-    world = _world(intensity=2, essential=False)
+    world = _world(intensity=2, needed="")
     _die_often(world, 3)
     world.wait()
     assert world.dies("a", after=RESET_S) == Again(0.0)
@@ -369,7 +371,7 @@ def test_a_try_that_lasts_ends_the_quarantine() -> None:
 
 
 def test_an_operators_restart_ends_the_quarantine() -> None:
-    world = _world(intensity=2, essential=False)
+    world = _world(intensity=2, needed="")
     _die_often(world, 3)
     world.unit.restart("a", world.now)
     world.work()
@@ -378,7 +380,7 @@ def test_an_operators_restart_ends_the_quarantine() -> None:
 
 
 def test_a_group_is_in_quarantine_together() -> None:
-    world = _world("one_for_all", ABC, intensity=1, essential=False)
+    world = _world("one_for_all", ABC, intensity=1, needed="")
     world.dies("b")
     world.told()
     assert isinstance(world.dies("c"), Quarantined)
@@ -389,11 +391,90 @@ def test_a_group_is_in_quarantine_together() -> None:
     assert [world.unit.waits_for(name) for name in "abc"] == [None, None, None]
 
 
+# -- groups of what the terminal cannot do without and what it can --------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+@pytest.mark.parametrize("intensity", [5, 100])
+def test_what_is_needed_does_not_go_down_with_what_cannot_start(
+    strategy: Strategy, intensity: int
+) -> None:
+    world = _world(strategy, ABC, needed="bc", intensity=intensity)
+    world.fails_to_start = {"a"}
+    world.dies("a")
+    assert world.told() == "-c -b +a +b +c", "all of them, and then they do without"
+    day = world.now + 86400.0
+    while world.now < day:
+        world.wait()
+    assert set(world.told().split()) == {"+a"}
+    world.fails_to_start.clear()
+    world.wait()
+    assert set(world.alive) == set("abc")
+
+
+def test_what_is_started_after_it_and_can_be_done_without_waits_for_it_all_the_same() -> None:
+    world = _world("rest_for_one", ABC, needed="b")
+    world.fails_to_start = {"a"}
+    world.dies("a")
+    assert world.told() == "-c -b +a +b"
+    assert world.unit.waits_for("c") == "a"
+    world.fails_to_start.clear()
+    world.wait()
+    assert world.told() == "+a +c"
+
+
+def test_once_it_has_started_they_share_its_fate_again() -> None:
+    world = _world("one_for_all", ABC, needed="a")
+    world.fails_to_start = {"b"}
+    world.dies("b")
+    world.fails_to_start.clear()
+    world.wait()
+    world.told()
+    world.dies("c")
+    assert world.told() == "-b -a +a +b +c"
+
+
+def test_what_is_needed_runs_without_a_mate_in_quarantine_and_is_not_in_its_trial() -> None:
+    world = _world("one_for_all", ABC, needed="b", intensity=1)
+    world.dies("a")
+    world.told()
+    assert isinstance(world.dies("a"), Quarantined)
+    assert world.told() == "-c -b +b"
+    assert world.dies("b") == Again(0.0)
+    assert world.told() == "+b"
+    assert world.wait() == pytest.approx(60.0)
+    assert world.told() == "+a +c", "the trial"
+    assert world.dies("c") == Quarantined(120.0)
+    assert world.told() == "-a"
+    world.wait()
+    assert world.told() == "+a +c"
+    assert world.dies("c", after=RESET_S) == Again(0.0)
+    assert world.told() == "-b -a +a +b +c", "one group again"
+
+
+def test_what_is_needed_and_keeps_dying_ends_the_terminal_whoever_is_in_quarantine() -> None:
+    world = _world("one_for_all", ABC, needed="b", intensity=0)
+    assert isinstance(world.dies("a"), Quarantined)
+    assert world.dies("b") is Verdict.ESCALATE
+
+
+def test_what_is_needed_does_not_wait_while_another_is_being_tried() -> None:
+    world = _world("rest_for_one", ABC, needed="c")
+    world.fails_to_start = {"a"}
+    world.dies("a")
+    world.told()
+    world.now += 0.1
+    assert world.unit.next(world.now) == Start("a")
+    world.dies("c")
+    assert world.told() == "+c"
+
+
 def test_units_can_share_their_count() -> None:
-    window = Window(1, 60.0)
-    one, other = _world(window=window), _world(window=window)
+    windows = Windows.of(1, 60.0)
+    one, other = _world(windows=windows), _world(windows=windows)
     assert isinstance(one.dies("a"), Again)
     assert other.dies("a") is Verdict.ESCALATE
+    assert isinstance(_world(windows=windows, needed="").dies("a"), Again), "not with the others"
 
 
 # -- whatever happens ------------------------------------------------------------------------------
@@ -408,8 +489,9 @@ class AnyStory(RuleBasedStateMachine):
         super().__init__()
         self.unit = Unit(
             {"a": "permanent", "b": "transient", "c": "temporary", "d": "permanent"},
+            lambda name: name in self.needed,
             self.strategy,
-            Window(4, 20.0),
+            Windows.of(4, 20.0),
             BackOff(0.1, 10.0, RESET_S),
             60.0,
             lambda: 0.5,
@@ -422,6 +504,7 @@ class AnyStory(RuleBasedStateMachine):
             self.phase[name] = "up"
 
     strategy: Strategy = "one_for_all"
+    needed: str = ""
 
     def _some(self, *phases: str) -> list[str]:
         return [name for name, phase in self.phase.items() if phase in phases]
@@ -435,7 +518,10 @@ class AnyStory(RuleBasedStateMachine):
         match self.unit.next(self.now):
             case Start(name):
                 assert self.phase[name] == "down", "never two processes for one member"
-                assert not self._some("starting", "stopping"), "one after the other"
+                before = self._some("starting", "stopping")
+                if name in self.needed:
+                    before = [each for each in before if each in self.needed]
+                assert not before, "one after the other; what is needed waits for nobody else"
                 self.phase[name] = "starting"
             case Stop(name, _):
                 assert self.phase[name] in ("starting", "up")
@@ -454,9 +540,17 @@ class AnyStory(RuleBasedStateMachine):
     @rule(data=st.data(), code=st.sampled_from([0, 1, -9, None]))
     def one_dies(self, data: st.DataObject, code: int | None) -> None:
         name = data.draw(st.sampled_from(self._some("starting", "up", "stopping")))
-        death = ASKED if self.phase[name] == "stopping" else by_exit(code)
-        self.phase[name] = "down"
-        self.unit.died(name, death, ran_s=1.0, now=self.now, essential=False)
+        self._dies(self.unit, self.phase, name, by_exit(code), self.now)
+
+    def _dies(self, unit: Unit, phase: dict[str, str], name: str, death: Death, now: float) -> None:
+        was, phase[name] = phase[name], "down"
+        if was == "stopping":
+            death = ASKED
+        elif was == "starting":
+            death = Death("start failed")
+        ran_s = 1.0 if was == "up" else 0.0
+        if unit.died(name, death, ran_s=ran_s, now=now) is Verdict.ESCALATE:
+            unit.restart(name, now)  # as the next terminal does
 
     @rule(data=st.data())
     def an_operator_restarts(self, data: st.DataObject) -> None:
@@ -465,25 +559,42 @@ class AnyStory(RuleBasedStateMachine):
     @invariant()
     def those_to_be_kept_come_back(self) -> None:
         """Left in peace from here on, every permanent member is up in the end."""
+        phase, _ = self._left_alone(fails="", steps=200)
+        assert phase["a"] == phase["d"] == "up"
+
+    @precondition(lambda self: self.needed)
+    @invariant()
+    def what_is_needed_comes_back_and_stays_whatever_else_cannot_start(self) -> None:
+        fails = "".join(name for name in "abcd" if name not in self.needed)
+        phase, stopped = self._left_alone(fails, steps=60)
+        assert {phase[name] for name in "ad" if name in self.needed} == {"up"}
+        assert not {*stopped[30:]} & {*self.needed}
+
+    def _left_alone(self, fails: str, steps: int) -> tuple[dict[str, str], list[str]]:
+        """What becomes of them when only these fail, whenever they are started: their phases after
+        so many steps, and who was stopped by each.
+        """
         phase, unit, now = dict(self.phase), _copy(self.unit), self.now
-        for _ in range(200):
+        stopped: list[str] = []
+        while len(stopped) < steps:
             for name, its in phase.items():
-                if its == "starting":
+                if its == "stopping" or (its == "starting" and name in fails):
+                    self._dies(unit, phase, name, NORMAL, now)
+                elif its == "starting":
                     phase[name] = "up"
                     unit.ready(name)
-                elif its == "stopping":
-                    phase[name] = "down"
-                    unit.died(name, ASKED, ran_s=1.0, now=now, essential=False)
-            match unit.next(now):
+            step = unit.next(now)
+            stopped.append(step.name if isinstance(step, Stop) else "")
+            match step:
                 case Start(name):
                     phase[name] = "starting"
                 case Stop(name, _):
                     phase[name] = "stopping"
                 case Wait(until):
                     now = until
-                case None if "starting" not in phase.values():
+                case None:
                     break
-        assert phase["a"] == phase["d"] == "up"
+        return phase, stopped
 
 
 def _copy(unit: Unit) -> Unit:
@@ -496,18 +607,21 @@ def _copy(unit: Unit) -> Unit:
     return twin
 
 
-def _machine(kind: Strategy) -> type[Any]:
-    return type(f"AnyStory_{kind}", (AnyStory,), {"strategy": kind})
+def _machine(kind: Strategy, needed: str) -> type[Any]:
+    attributes = {"strategy": kind, "needed": needed}
+    return type(f"AnyStory_{kind}_{needed}", (AnyStory,), attributes)
 
 
-TestOneForAll: Any = _machine("one_for_all").TestCase
-TestRestForOne: Any = _machine("rest_for_one").TestCase
-TestOneForOne: Any = _machine("one_for_one").TestCase
+TestOneForAll: Any = _machine("one_for_all", "").TestCase
+TestRestForOne: Any = _machine("rest_for_one", "").TestCase
+TestOneForOne: Any = _machine("one_for_one", "").TestCase
+TestOneForAllOfWhichTwoAreNeeded: Any = _machine("one_for_all", "ad").TestCase
+TestRestForOneOfWhichTwoAreNeeded: Any = _machine("rest_for_one", "bd").TestCase
 
 
 @given(st.lists(st.floats(0.0, 200.0), min_size=1, max_size=80))
 def test_restarts_never_come_faster_than_the_intensity_allows(gaps: list[float]) -> None:
-    world = _world(intensity=3, essential=False)
+    world = _world(intensity=3, needed="")
     starts: list[float] = []
     for gap in gaps:
         world.dies("a", after=gap)
