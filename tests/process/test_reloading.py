@@ -23,7 +23,7 @@ from supervisor import exits
 from supervisor.spec import Rules
 from supervisor.tree import StartFailedError
 from tests.children import DEADLINE_S
-from tests.supervised import alive, fork_server, order, puppet, running, stage
+from tests.supervised import Stage, alive, fork_server, order, puppet, running, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
 _ = fork_server
@@ -363,15 +363,28 @@ def test_a_reload_is_a_second_chance_for_what_waits(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+_OBEYS_LATE = {"slow_after": 0.5, "stuck_after": 60.0, "stop_grace": 30.0}
+
+
+async def _ignores_every_order(on: Stage, name: str) -> int:
+    """From now on, where the terminal is to be as patient as this; returns its pid."""
+    await on.tell("hang", to=name, how="deadlock")
+    await on.until(lambda now: now[name].health.startswith("no heartbeat"))
+    return on.pid(name)
+
+
 def test_a_reload_in_the_middle_of_a_groups_restart_loses_nobody(runtime_dir: Path) -> None:
     async def scenario() -> None:
         members = [puppet(name, rules=Rules(group="g")) for name in "abc"]
-        async with stage(runtime_dir, *members, groups={"g": "one_for_all"}) as on:
+        async with stage(runtime_dir, *members, groups={"g": "one_for_all"}, **_OBEYS_LATE) as on:
             before = {name: on.pid(name) for name in "abc"}
+            stubborn = await _ignores_every_order(on, "c")
             os.kill(before["a"], signal.SIGKILL)
             await on.until(lambda now: now["c"].state == "stopping")
             tree = on.terminal._tree
             await tree.change(on.terminal._settings, [each.spec for each in tree.members.values()])
+            assert on.row("c").state == "stopping"
+            os.kill(stubborn, signal.SIGKILL)
             for name in "abc":
                 await on.until_back(before[name], name)
 
@@ -410,17 +423,9 @@ def test_while_a_reload_waits_for_an_end_all_others_are_restarted_as_ever(
     async def scenario() -> None:
         members = [puppet(name, rules=Rules(group="g")) for name in ("mate", "stubborn")]
         async with stage(
-            runtime_dir,
-            puppet("kept"),
-            *members,
-            groups={"g": "one_for_all"},
-            slow_after=0.5,
-            stuck_after=60.0,
-            stop_grace=30.0,
+            runtime_dir, puppet("kept"), *members, groups={"g": "one_for_all"}, **_OBEYS_LATE
         ) as on:
-            stubborn = on.pid("stubborn")
-            await on.tell("hang", to="stubborn", how="deadlock")
-            await on.until(lambda now: now["stubborn"].health.startswith("no heartbeat"))
+            stubborn = await _ignores_every_order(on, "stubborn")
             tree = on.terminal._tree
             specs = [each.spec for each in tree.members.values() if each.name != "stubborn"]
             change = asyncio.create_task(tree.change(on.terminal._settings, specs))
