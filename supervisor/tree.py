@@ -228,14 +228,13 @@ class Tree:
 
     def _regroup(self, specs: Sequence[Spec]) -> None:
         """Put the members under new rules, and those that wait for their restart on their way."""
-        waiting = {name for name, unit in self._units.items() if unit.will_start(name)}
         self._forget_timers()
         self.members = {spec.name: self._kept_or_new(spec) for spec in specs}
-        self._units = self._grouped()
-        for name, member in self.members.items():
-            if phase := _PHASES.get(member.state):
-                self._units[name].resume(name, phase)
-            if name in waiting:
+        before, self._units = self._units, self._grouped()
+        for name, unit in before.items():
+            phase = _PHASES.get(self.members[name].state, Phase.DOWN)
+            self._units[name].resume(name, phase)
+            if unit.will_start(name):
                 self._units[name].restart(name, self._loop.time())
         for unit in dict.fromkeys(self._units.values()):
             self._advance(unit)

@@ -363,6 +363,25 @@ def test_a_reload_is_a_second_chance_for_what_waits(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_one_that_had_ended_is_of_its_group_also_after_a_reload(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        members = [
+            puppet("a", rules=Rules(group="g")),
+            puppet("b", rules=Rules(group="g", restart="transient")),
+        ]
+        async with stage(runtime_dir, *members, groups={"g": "one_for_all"}) as on:
+            ended = on.pid("b")
+            await on.tell("end", to="b")
+            await on.until(lambda now: now["b"].state == "ended")
+            tree = on.terminal._tree
+            await tree.change(on.terminal._settings, [each.spec for each in tree.members.values()])
+            assert on.row("b").state == "ended"
+            os.kill(on.pid("a"), signal.SIGKILL)
+            await on.until_back(ended, "b")
+
+    asyncio.run(scenario())
+
+
 _OBEYS_LATE = {"slow_after": 0.5, "stuck_after": 60.0, "stop_grace": 30.0}
 
 
