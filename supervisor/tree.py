@@ -181,6 +181,9 @@ class Tree:
                     raise UnknownActor(name)
                 if self._stopping:
                     raise StartFailedError(name, "the terminal is stopping", "")
+                if not member.incarnation:
+                    reason = "the terminal has not come to it yet"
+                    raise StartFailedError(name, reason, "try again in a moment")
                 member.settled.clear()
                 self._units[name].restart(name, self._loop.time())
                 self._advance(self._units[name])

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from actors.messages import Done, Failed, GetStatus, RestartActor, Status
 from supervisor import exits
 from supervisor.spec import Rules
 from tests.children import DEADLINE_S
-from tests.supervised import Stage, fork_server, order, puppet, running, stage
+from tests.supervised import Stage, alive, fork_server, order, puppet, running, stage
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("fork_server")]
 _ = fork_server
@@ -259,6 +259,27 @@ def test_the_terminal_starts_without_a_group_that_goes_into_quarantine(runtime_d
             states = {name: row.state for name, row in on.terminal.status().actors.items()}
             assert (states["a"], states["b"]) == ("quarantined", "stopped")
             assert states["other"] == "running"
+
+    asyncio.run(scenario())
+
+
+def test_what_has_not_had_its_first_turn_is_not_restarted(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        late = puppet("late", start="hang", rules=Rules(essential=False, start_timeout=600.0))
+        async with AsyncExitStack() as opened:
+            entering = stage(runtime_dir, puppet("early"), late, puppet("later"))
+            starting = asyncio.create_task(opened.enter_async_context(entering))
+            pid = await _while_starting(runtime_dir, "late", pid_of="early")
+            assert await order(runtime_dir, RestartActor("early")) == Done()
+            assert await order(runtime_dir, RestartActor("later")) == Failed(
+                "start-failed",
+                "later: the terminal has not come to it yet",
+                "try again in a moment",
+            )
+            assert not alive(pid)
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
 
     asyncio.run(scenario())
 
