@@ -48,6 +48,17 @@ class NotRunning(OrderFailed):
         )
 
 
+class NotAllowed(OrderFailed):
+    """The runtime directory is another user's; whether a terminal runs there is not known."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        super().__init__(
+            "not-allowed",
+            f"this user may not speak to a terminal in {runtime_dir}",
+            "be the user that runs it (sudo -u), or name another with --runtime-dir",
+        )
+
+
 class Client:
     """``async with Client(runtime_dir) as client: await client.ask("session", StartSession())``.
 
@@ -55,7 +66,7 @@ class Client:
     :class:`actors.messages.Missed` when some of them were lost because they were not read in time.
     ``on_peer``: of the router too, without which nothing passes; whoever was joined is joined
     again when it is back. ``on_ask``: runs in a task of its own for each ask. Entering raises
-    :class:`NotRunning`.
+    :class:`NotRunning` and :class:`NotAllowed`.
     """
 
     def __init__(
@@ -77,7 +88,11 @@ class Client:
         self.name = f"client-{os.getpid()}-{random.SystemRandom().randrange(1 << 32):08x}"
 
     async def __aenter__(self) -> Self:
-        if not runtime_socket_exists(self._runtime_dir):
+        try:
+            exists = runtime_socket_exists(self._runtime_dir)
+        except PermissionError:
+            raise NotAllowed(self._runtime_dir) from None
+        if not exists:
             raise NotRunning(self._runtime_dir)
         self._bus = Bus(self._runtime_dir)
         self.post = Post(self._bus, self.name, self._on_envelope, on_link=self._on_link)

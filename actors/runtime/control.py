@@ -14,7 +14,7 @@ from actors.messages import Failed, Message
 from actors.messages.codec import CorruptMessage, decode, encode
 
 from .bus import Bus
-from .client import NotRunning
+from .client import NotAllowed, NotRunning
 from .errors import NoAnswer, OrderFailed
 from .host import SUPERVISOR
 
@@ -25,8 +25,8 @@ CONTROL = "control"
 async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float = 5.0) -> Message:
     """Send an order to the supervisor and wait for its answer.
 
-    Raises :class:`NotRunning` at once when nobody listens, :class:`NoAnswer`, and
-    :class:`OrderFailed` with what it answered.
+    Raises :class:`NotRunning` at once when nobody listens, :class:`NotAllowed`, :class:`NoAnswer`,
+    and :class:`OrderFailed` with what it answered.
     """
     if not _listening(runtime_dir):
         raise NotRunning(runtime_dir)
@@ -62,6 +62,8 @@ def _listening(runtime_dir: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(runtime_dir / f"{CONTROL}.sock"))
+        except PermissionError:
+            raise NotAllowed(runtime_dir) from None
         except OSError:  # also a path too long for a socket
             return False
     return True

@@ -319,5 +319,12 @@ class Post:
 
 
 def runtime_socket_exists(runtime_dir: Path) -> bool:
-    """A router has been bound in this directory (it may have died since)."""
-    return (runtime_dir / f"{ROUTER}.sock").exists()
+    """A router has been bound in this directory (it may have died since). Raises
+    ``PermissionError`` when this user may not look.
+    """
+    try:
+        return (runtime_dir / f"{ROUTER}.sock").exists()
+    except PermissionError:
+        raise
+    except OSError:  # the name is too long for a file
+        return False

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ from actors.messages import (
 from actors.messages.codec import decode, encode
 from actors.runtime.actor import Actor
 from actors.runtime.bus import Bus
-from actors.runtime.client import NotRunning
+from actors.runtime.client import Client, NotAllowed, NotRunning
 from actors.runtime.control import CONTROL, ask_supervisor
 from actors.runtime.errors import NoAnswer, OrderFailed
 from supervisor.commands.failures import NOT_RUNNING, ORDER_FAILED
@@ -245,3 +246,31 @@ def test_a_supervisor_that_hangs_is_not_waited_for(runtime_dir: Path) -> None:
             await ask_supervisor(runtime_dir, GetStatus())
 
     asyncio.run(scenario())
+
+
+# -- somebody else's -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _closed_to_us(folder: Path) -> Iterator[None]:
+    """Whoever we are: root is kept out of nothing."""
+    folder.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+
+
+def test_a_terminal_of_another_user_is_not_said_to_be_none(runtime_dir: Path) -> None:
+    async def by_the_router() -> None:
+        async with Client(runtime_dir):
+            pass
+
+    for asking in (by_the_router, lambda: ask_supervisor(runtime_dir, GetStatus())):
+        with _closed_to_us(runtime_dir), pytest.raises(NotAllowed, match="may not speak") as told:
+            asyncio.run(asking())
+        assert "sudo -u" in told.value.remedy

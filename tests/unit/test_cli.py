@@ -107,13 +107,15 @@ def test_a_wrong_command_line_is_told_with_its_own_code(args: list[str], words: 
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("name", ["", "too long for a file " * 20], ids=["nothing", "too-long"])
 @pytest.mark.parametrize("args", TO_A_TERMINAL, ids=" ".join)
-def test_where_nothing_runs_that_is_said(args: list[str], tmp_path: Path) -> None:
-    result = _call(*args, CALLPOINT_RUNTIME_DIR=str(tmp_path))
+def test_where_nothing_runs_that_is_said(args: list[str], tmp_path: Path, name: str) -> None:
+    there = tmp_path / name
+    result = _call(*args, CALLPOINT_RUNTIME_DIR=str(there))
     assert result.exit_code == NOT_RUNNING
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        f"callpoint: no terminal is running in {tmp_path}",
+        f"callpoint: no terminal is running in {there}",
         "  start one with: callpoint run CONFIG (or name another with --runtime-dir)",
     ]
 
