@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from .model import Settings
+from .problems import Problem, SettingsError
 
 RUNTIME_DIR = "CALLPOINT_RUNTIME_DIR"
 STATE_DIR = "CALLPOINT_STATE_DIR"
@@ -18,7 +19,10 @@ def runtime_dir(environ: Mapping[str, str], configured: str = "") -> Path:
 
 
 def state_dir(environ: Mapping[str, str], configured: str = "") -> Path:
-    """CALLPOINT_STATE_DIR, else as configured, else the default of this user."""
+    """CALLPOINT_STATE_DIR, else as configured, else the default of this user.
+
+    Raises :class:`SettingsError` when nothing is said and this user has no home.
+    """
     return Path(environ.get(STATE_DIR) or configured or _default_state_dir(environ)).absolute()
 
 
@@ -26,7 +30,7 @@ def resolve_dirs(settings: Settings, environ: Mapping[str, str]) -> Settings:
     """The same settings with absolute ``runtime_dir``, ``state_dir`` and ``history.path``.
 
     Touches no file. The environment comes before the file, so that one config serves several
-    terminals of a machine. Resolving again changes nothing.
+    terminals of a machine. Resolving again changes nothing. Raises as :func:`state_dir`.
     """
     state = state_dir(environ, settings.terminal.state_dir)
     terminal = msgspec.structs.replace(
@@ -50,5 +54,10 @@ def _default_runtime_dir(environ: Mapping[str, str]) -> str:
 def _default_state_dir(environ: Mapping[str, str]) -> str:
     if os.geteuid() == 0:
         return "/var/lib/callpoint"
-    base = environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return f"{base}/callpoint"
+    if base := environ.get("XDG_STATE_HOME"):
+        return f"{base}/callpoint"
+    try:
+        return str(Path("~/.local/state/callpoint").expanduser())
+    except RuntimeError:  # as in a container, whose users may be mere numbers
+        what, remedy = "this user has no home directory", "set it, or [terminal] state_dir"
+        raise SettingsError([Problem(STATE_DIR, 0, "", what, remedy)]) from None

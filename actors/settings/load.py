@@ -8,7 +8,7 @@ import msgspec
 
 from .impossible import impossible
 from .model import Settings
-from .problems import Finding, SettingsError
+from .problems import Finding, Problem, SettingsError, printable
 from .source import Document, read_document
 from .validate import validate
 
@@ -39,7 +39,7 @@ def load_config(path: Path) -> Config:
     findings += [found for found in impossible(settings) if not _within(found, wrong)]
     if findings:
         raise SettingsError(document.problems(findings))
-    return Config(_anchor(settings, path.absolute().parent), document)
+    return Config(_anchor(settings, path.absolute().parent, document.file), document)
 
 
 def _within(finding: Finding, wrong: set[tuple[str | int, ...]]) -> bool:
@@ -48,9 +48,13 @@ def _within(finding: Finding, wrong: set[tuple[str | int, ...]]) -> bool:
     return any(path[: len(around)] == around or around[: len(path)] == path for path in wrong)
 
 
-def _anchor(settings: Settings, directory: Path) -> Settings:
+def _anchor(settings: Settings, directory: Path, file: str) -> Settings:
     def absolute(path: str) -> str:
-        return str(directory / Path(path).expanduser()) if path else ""
+        try:
+            return str(directory / Path(path).expanduser()) if path else ""
+        except RuntimeError:
+            what = f"there is no home directory for {printable(path)}"
+            raise SettingsError([Problem(file, 0, "", what, "write the whole path")]) from None
 
     terminal, audio, history = settings.terminal, settings.audio, settings.history
 

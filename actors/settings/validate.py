@@ -56,6 +56,10 @@ def _value(value: Any, type_: Any, path: Path, findings: list[Finding]) -> Any:
     if isinstance(taken, float) and not math.isfinite(taken):
         findings.append(_wrong(value, type_, path))
         return _REFUSED
+    texts = taken if isinstance(taken, list | tuple) else (taken,)
+    if any(isinstance(text, str) and "\0" in text for text in texts):
+        findings.append(Finding(path, "a zero byte can be in no path and in no argument"))
+        return _REFUSED
     return taken
 
 

@@ -1,13 +1,14 @@
 """What comes from outside of the config: directories, credentials, and what is missing."""
 
 import os
+import pwd
 import wave
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from actors.settings import Settings
+from actors.settings import Settings, SettingsError
 from actors.settings.credentials import Credentials, CredentialsError, load_credentials
 from actors.settings.dirs import resolve_dirs, runtime_dir
 from actors.settings.model import Audio, LiveKit, Terminal
@@ -46,6 +47,21 @@ def test_a_service_and_its_operator_mean_the_same_directories() -> None:
     settings = resolve_dirs(Settings(), {"XDG_RUNTIME_DIR": "/run/user/0", "XDG_STATE_HOME": "/s"})
     assert settings.terminal.runtime_dir == "/run/callpoint"
     assert settings.terminal.state_dir == "/var/lib/callpoint"
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(SettingsError) as refused:
+        resolve_dirs(Settings(), {})
+    assert str(refused.value) == (
+        "CALLPOINT_STATE_DIR: this user has no home directory; set it, or [terminal] state_dir"
+    )
+    assert resolve_dirs(Settings(terminal=Terminal(state_dir="/s")), {}).terminal.state_dir == "/s"
 
 
 def test_the_environment_comes_before_the_file() -> None:

@@ -151,6 +151,9 @@ def test_all_problems_are_told_at_once_each_with_its_line_and_the_nearest_right_
             "[programs.a]\ncommand = ['x']\nenvironment = { DB_PASSWORD = 'c' }\n",
             "3: programs.a.environment.DB_PASSWORD: secrets do not belong in a config",
         ),
+        ('[terminal]\nstate_dir = "a\\u0000"\n', "2: terminal.state_dir: a zero byte"),
+        ('[programs.a]\ncommand = ["a", "b\\u0000"]\n', "2: programs.a.command: a zero byte"),
+        ("[terminal]\nstate_dir = '~nobody-of-us/x'\n", "no home directory for ~nobody-of-us/x; w"),
         ('[actors."a\\u001b[31m"]\n', '1: actors."a\N{REPLACEMENT CHARACTER}[31m": a name is'),
     ],
 )
