@@ -102,7 +102,7 @@ def fork(fds: tuple[int, ...]) -> Fork:
     Raises ``OSError`` when the server cannot be reached.
     """
     with _surroundings():
-        _reserve(_DESCRIPTORS)
+        reserve(_DESCRIPTORS)
         told, to_child = multiprocess.forkserver.connect_to_new_process(list(fds))
     os.set_blocking(told, False)
     os.set_blocking(to_child, False)
@@ -117,7 +117,7 @@ def job(name: str, body: Callable[..., None], *args: object) -> bytes:
         return _pickled(_CONTEXT.Process(target=_in_child, args=(body, *args), name=name))
 
 
-def _reserve(count: int) -> None:
+def reserve(count: int) -> None:
     """Raises ``OSError`` if so many descriptors are not to be had: a request that breaks off in the
     middle for want of one would end the server.
     """

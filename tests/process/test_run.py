@@ -1,0 +1,87 @@
+"""``callpoint run`` where its surroundings lack something: told with a remedy, or done without."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor import exits
+from tests.children import DEADLINE_S
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[livekit]
+backend = "practice"
+[audio]
+input = "none"
+output = "none"
+[kiosk]
+enabled = false
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "terminal.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+Run = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def run(config: Path, runtime_dir: Path) -> Iterator[Run]:
+    """Types it, with further arguments, in surroundings that are Popen's arguments."""
+    given = {"CALLPOINT_RUNTIME_DIR": str(runtime_dir), "CALLPOINT_STATE_DIR": str(config.parent)}
+    with contextlib.ExitStack() as begun:
+
+        def type_it(*args: str, **surroundings: Any) -> "subprocess.Popen[str]":
+            process = begun.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "supervisor", "run", str(config), *args],
+                    cwd=ROOT,
+                    env={**os.environ, **given},
+                    text=True,
+                    **surroundings,
+                )
+            )
+            begun.callback(process.kill)
+            return process
+
+        yield type_it
+
+
+def _refused(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Exit code, reason and remedy, and nothing else."""
+    _, told = process.communicate(timeout=DEADLINE_S)
+    reason, remedy = told.splitlines()
+    return process.returncode, reason, remedy
+
+
+@pytest.mark.parametrize("limit", [10, 50])
+def test_too_few_open_files_are_told(run: Run, limit: int) -> None:
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    code, reason, remedy = _refused(run(stderr=subprocess.PIPE, preexec_fn=few))
+    assert code == exits.CANNOT_START
+    assert reason == "callpoint: 6 processes cannot be kept: Too many open files"
+    assert "ulimit -n" in remedy
+
+
+@pytest.mark.parametrize("name", [".", "missing/log"])
+def test_a_log_file_that_cannot_be_made_is_told(run: Run, tmp_path: Path, name: str) -> None:
+    log = tmp_path / name
+    code, reason, remedy = _refused(run("--log-file", str(log), stderr=subprocess.PIPE))
+    assert code == exits.RUNTIME_DIR
+    assert reason.startswith(f"callpoint: cannot write {log}: ")
+    assert remedy == "  name another with --log-file"
