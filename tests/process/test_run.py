@@ -1,5 +1,6 @@
 """``callpoint run`` where its surroundings lack something: told with a remedy, or done without."""
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from actors.messages import GetStatus
 from supervisor import exits
 from tests.children import DEADLINE_S
+from tests.supervised import running
 
 pytestmark = pytest.mark.process
 
@@ -85,3 +88,13 @@ def test_a_log_file_that_cannot_be_made_is_told(run: Run, tmp_path: Path, name: 
     assert code == exits.RUNTIME_DIR
     assert reason.startswith(f"callpoint: cannot write {log}: ")
     assert remedy == "  name another with --log-file"
+
+
+def test_closed_standard_descriptors_are_no_file_of_ours(run: Run, runtime_dir: Path) -> None:
+    """What is opened first would get their numbers, and whatever is written to standard error."""
+    process = run(preexec_fn=lambda: os.closerange(0, 3))
+    asyncio.run(running(runtime_dir, GetStatus()))
+    where = {Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in range(3)}
+    process.terminate()
+    assert process.wait(DEADLINE_S) == exits.ASKED
+    assert where == {Path(os.devnull)}
