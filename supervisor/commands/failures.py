@@ -2,6 +2,7 @@
 for what an operator can mend.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,6 +67,8 @@ def _expected(error: Exception) -> Failure | None:
         case OrderFailed():
             code = _CODES.get(error.code, ORDER_FAILED)
             return Failure(error.reason, error.remedy.replace("\n", "\n  "), code)
+        case OSError(strerror=str(what)) if error.errno != errno.EPIPE:  # that one is click's
+            return Failure(f"{error.filename}: {what}" if error.filename else what)
     return None
 
 

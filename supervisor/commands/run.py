@@ -9,6 +9,9 @@ from supervisor import exits, hang_ups
 
 from .failures import exit_codes
 
+_MAX_PID = 2**22
+"""PID_MAX_LIMIT of Linux (proc(5))."""
+
 
 @click.command(short_help="Run a terminal in the foreground.", epilog=exit_codes(exits.EXPLAINED))
 @click.argument("config", type=click.Path(path_type=Path))
@@ -18,7 +21,10 @@ from .failures import exit_codes
     help="For sockets and the tape. Else CALLPOINT_RUNTIME_DIR, else as the config says.",
 )
 @click.option(
-    "--owner", type=click.IntRange(min=1), metavar="PID", help="End when this process has ended."
+    "--owner",
+    type=click.IntRange(1, _MAX_PID),
+    metavar="PID",
+    help="End when this process has ended.",
 )
 @click.option("--log-file", type=click.Path(path_type=Path), help="Instead of standard error.")
 @click.option(

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from supervisor import exits
 from supervisor.commands.cli import _COMMANDS, cli
-from supervisor.commands.failures import NOT_RUNNING
+from supervisor.commands.failures import NOT_RUNNING, ORDER_FAILED
 
 pytestmark = pytest.mark.unit
 
@@ -95,6 +95,7 @@ def test_version() -> None:
         (["say"], "Missing argument"),
         (["say", "  "], "nothing to say"),
         (["run"], "Missing argument 'CONFIG'"),
+        (["run", "a.toml", "--owner", "99999999999"], "not in the range"),
         (["status", "--jsno"], "No such option"),
         (["history", "list", "--limit", "0"], "not in the range"),
         (["--nonsense"], "No such option"),
@@ -105,6 +106,18 @@ def test_a_wrong_command_line_is_told_with_its_own_code(args: list[str], words: 
     assert result.exit_code == exits.CONFIG
     assert words in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_what_the_system_refuses_is_told_in_a_line(tmp_path: Path) -> None:
+    config = tmp_path / "t.toml"
+    config.write_text('[livekit]\nbackend = "practice"\n')
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "supervisor", "check", str(config)]
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == ORDER_FAILED
+    assert done.stderr == "callpoint: No space left on device\n"
 
 
 @pytest.mark.parametrize("name", ["", "too long for a file " * 20], ids=["nothing", "too-long"])
