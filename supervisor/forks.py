@@ -142,10 +142,6 @@ def _in_child(body: Callable[..., None], *args: object) -> None:
 
 def _pickled(process: Any) -> bytes:
     buffer = io.BytesIO()
-    try:
-        Path.cwd()
-    except FileNotFoundError:  # removed since: no reason to start nothing any more
-        os.chdir("/")
     multiprocess.context.set_spawning_popen(_Spawning())
     try:
         preparation = multiprocess.spawn.get_preparation_data(process.name)
@@ -165,6 +161,10 @@ def _surroundings() -> Iterator[None]:
     """Hide ``__main__``: multiprocess would run it again in every child, with all it imports. And
     mark what is started, so that it can be found when all else fails.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # removed since: no reason to start nothing any more
+        os.chdir("/")
     main, environ = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = types.ModuleType("__main__")
     given = {

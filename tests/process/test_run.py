@@ -51,8 +51,7 @@ def run(config: Path, runtime_dir: Path) -> Iterator[Run]:
             process = begun.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-m", "supervisor", "run", str(config), *args],
-                    cwd=ROOT,
-                    env={**os.environ, **given},
+                    env={**os.environ, **given, "PYTHONPATH": str(ROOT)},
                     text=True,
                     **surroundings,
                 )
@@ -98,3 +97,14 @@ def test_closed_standard_descriptors_are_no_file_of_ours(run: Run, runtime_dir: 
     process.terminate()
     assert process.wait(DEADLINE_S) == exits.ASKED
     assert where == {Path(os.devnull)}
+
+
+def test_a_working_directory_that_is_gone_is_none_of_its_business(
+    run: Run, runtime_dir: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    process = run(cwd=gone, preexec_fn=gone.rmdir, stderr=subprocess.DEVNULL)
+    asyncio.run(running(runtime_dir, GetStatus()))
+    process.terminate()
+    assert process.wait(DEADLINE_S) == exits.ASKED
