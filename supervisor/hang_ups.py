@@ -24,7 +24,8 @@ def taken(
     loop: "asyncio.AbstractEventLoop", *, gone: Callable[[], None], changed: Callable[[], None]
 ) -> Iterator[None]:
     """Inside, the one or the other is called at each, also for one that has waited."""
-    attached = _has_a_terminal()
+    is_to_outlive_it = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup(1)
+    attached = not is_to_outlive_it and _has_a_terminal()
 
     def hung_up() -> None:
         if attached and not _has_a_terminal():

@@ -49,7 +49,9 @@ command = ["sleep", "600"]
 class Operator:
     """Edits a config and has it read again."""
 
-    def __init__(self, directory: Path, text: str = CONFIG, program: Sequence[str] = ()) -> None:
+    def __init__(
+        self, directory: Path, text: str, program: Sequence[str], **surroundings: Any
+    ) -> None:
         self.directory = directory
         self.runtime_dir = directory / "run"
         self.config = directory / "terminal.toml"
@@ -57,9 +59,11 @@ class Operator:
         self.config.write_text(text)
         self.log = directory / "log"
         args = ("run", str(self.config), "--log-file", str(self.log))
-        self.process = self._callpoint(*args, program=program)
+        self.process = self._callpoint(*args, program=program, **surroundings)
 
-    def _callpoint(self, *args: str, program: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    def _callpoint(
+        self, *args: str, program: Sequence[str] = (), **surroundings: Any
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, *(program or ("-m", "supervisor")), *args],
             cwd=ROOT,
@@ -67,6 +71,7 @@ class Operator:
             stderr=subprocess.PIPE,
             text=True,
             env={k: v for k, v in os.environ.items() if not k.startswith("CALLPOINT_")},
+            **surroundings,
         )
 
     def edit(self, old: str, new: str) -> None:
@@ -100,11 +105,15 @@ class Operator:
 
 
 @contextmanager
-def _operating(text: str = CONFIG, program: Sequence[str] = ()) -> Iterator[Operator]:
-    """With a terminal that is asked to end, and ends well. ``program``: else the command's own."""
+def _operating(
+    text: str = CONFIG, program: Sequence[str] = (), **surroundings: Any
+) -> Iterator[Operator]:
+    """With a terminal that is asked to end, and ends well. ``program``: else the command's own.
+    ``surroundings``: arguments of Popen.
+    """
     # A short directory: sockets are in it.
     with tempfile.TemporaryDirectory(prefix="cp-", dir="/tmp") as directory:
-        made = Operator(Path(directory), text, program)
+        made = Operator(Path(directory), text, program, **surroundings)
         try:
             yield made
         finally:
@@ -310,6 +319,25 @@ def test_a_hang_up_of_its_terminal_stops_it_where_a_mere_sighup_does_not(
         assert await asyncio.to_thread(process.wait, DEADLINE_S) == 0
 
     asyncio.run(scenario())
+
+
+def test_one_that_is_to_outlive_it_goes_on() -> None:
+    """As nohup(1) says it."""
+
+    def nohup() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def scenario(operator: Operator) -> None:
+        await running(operator.runtime_dir, GetStatus())
+        os.close(ours)
+        await operator.logged("config reloaded")
+        assert (await running(operator.runtime_dir, GetStatus())).pid == operator.process.pid
+
+    ours, its = pty.openpty()
+    with _operating(stdin=its, start_new_session=True, preexec_fn=nohup) as operator:
+        os.close(its)
+        asyncio.run(scenario(operator))
 
 
 def test_a_terminal_without_a_config_file_says_so(runtime_dir: Path) -> None:
