@@ -125,8 +125,10 @@ class Terminal:
     async def reload(self) -> Message:
         """Read the config again and go over to it; a config with anything wrong changes nothing.
 
-        Returns ``Reloaded`` or ``Failed``.
+        The log file is begun anew in any case, should it have been moved away. Returns ``Reloaded``
+        or ``Failed``.
         """
+        self._sink.reopen()
         if self._reread is None:
             return Failed("no-config", "this terminal was not started from a config file")
         if self._control.state != "running":
@@ -136,7 +138,6 @@ class Terminal:
         except SettingsError as refused:
             log.warning("config refused", extra={"problems": [str(p) for p in refused.problems]})
             return Failed("refused", "the config is refused, nothing was changed", str(refused))
-        self._sink.reopen()
         done, failed = await self._tree.change(settings, tree_of(settings))
         reloaded = Reloaded(
             started=tuple(name for name in done.start if name not in done.restarted),

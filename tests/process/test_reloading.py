@@ -186,6 +186,22 @@ def test_only_what_changed_is_restarted_and_a_bad_file_is_refused_whole(operator
     asyncio.run(scenario())
 
 
+def test_a_log_file_that_was_moved_away_is_begun_anew_also_under_a_bad_config(
+    operator: Operator,
+) -> None:
+    """Whoever rotates it sends a SIGHUP, and knows nothing of configs."""
+
+    async def scenario() -> None:
+        await running(operator.runtime_dir, GetStatus())
+        operator.log.rename(operator.log.with_suffix(".1"))
+        operator.config.unlink()
+        operator.process.send_signal(signal.SIGHUP)
+        (problem,) = (await operator.logged("config refused"))["problems"]
+        assert problem.startswith(f"{operator.config}: there is no such file")
+
+    asyncio.run(scenario())
+
+
 # -- a hang-up before it runs ----------------------------------------------------------------------
 
 
