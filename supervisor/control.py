@@ -1,6 +1,7 @@
 """What operators' programs may ask of the supervisor, on a socket of its own."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -26,6 +27,8 @@ from actors.runtime.host import SUPERVISOR
 from .member import Member
 from .tree import StartFailedError, Tree, UnknownActor
 from .usage import usage_of
+
+log = logging.getLogger(__name__)
 
 
 class Control:
@@ -91,7 +94,12 @@ class Control:
         return Done()
 
     async def _answer_later(self, envelope: Envelope, answer: Awaitable[Message]) -> None:
-        self._answer(envelope, await answer)
+        try:
+            message = await answer
+        except Exception:
+            log.exception("fault of the supervisor")
+            message = Failed("fault", "a fault of callpoint itself", "the log says more")
+        self._answer(envelope, message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from actors.messages import Done, Failed, GetStatus, Reload, RestartActor, Status
+from actors.settings import Settings
 from supervisor import exits
 from supervisor.spec import Rules
 from supervisor.tree import StartFailedError
@@ -362,6 +363,22 @@ def test_a_terminal_without_a_config_file_says_so(runtime_dir: Path) -> None:
             answer = await order(runtime_dir, Reload())
             assert isinstance(answer, Failed)
             assert answer.reason == "this terminal was not started from a config file"
+
+    asyncio.run(scenario())
+
+
+def test_a_fault_over_a_reload_is_told_and_ends_nothing(
+    runtime_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def reread() -> Settings:
+        raise RuntimeError("a mistake of ours")
+
+    async def scenario() -> None:
+        async with stage(runtime_dir, reread=reread) as on:
+            told = await order(runtime_dir, Reload())
+            assert told == Failed("fault", "a fault of callpoint itself", "the log says more")
+            assert "a mistake of ours" in caplog.text
+            assert on.terminal.status().state == "running"
 
     asyncio.run(scenario())
 
