@@ -142,8 +142,10 @@ class Tape:
         self._skip(count, now)
 
     def serve(self, position: int) -> None:
-        """Everything before ``position`` has reached the agent; it never goes back."""
-        if self.header.served < position <= self.header.end:
+        """Everything before ``position`` has reached the agent. It goes back within a conversation:
+        what was sent may turn out not to have got there.
+        """
+        if self.header.start <= position <= self.header.end and position != self.header.served:
             self._update(served=position)
 
     def read(self, position: int, limit: int) -> Run | None:

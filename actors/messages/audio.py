@@ -20,7 +20,8 @@ class Follow(Message, tag="follow", frozen=True):
     """First position not yet received; -1: from the first one not yet served."""
     served: int
     """Every sample before this position has reached the agent, as far as can be known; -1: no
-    news. Audio writes it to the tape, where it outlives both processes."""
+    news. It goes back when what was sent turns out not to have got there. Audio writes it to the
+    tape, where it outlives both processes."""
 
 
 class Captured(Message, tag="captured", frozen=True):

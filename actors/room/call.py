@@ -223,7 +223,7 @@ class Call:
         if (self._connection, event.state) == ("connecting", "connected"):
             self._is_new()
         self._connection = event.state
-        if event.state in ("connected", "reconnecting") and self.microphone is not None:
+        if event.state != "connecting" and self.microphone is not None:
             self.microphone.connection(up=event.state == "connected")
         if event.state == "disconnected" and self._joined:
             self.error, self.ended = event.reason or LOST, event.end or "lost"

@@ -5,6 +5,11 @@ resumed connection finds its new path (220 ms were lost so when measured, withou
 client). The server says in its RTCP receiver reports, about once a second, how many packets it has
 missed. What fell into a hole that the agent's jitter buffer cannot hide is to be said again.
 
+Nor does a connection end when its network does: a cable that is pulled is noticed much later. From
+then on nothing is reported, and only what was confirmed before counts as heard, also for whoever
+comes after this process: a second is said twice, and none is lost. Not sooner than that, for while
+all is well the reports lag behind by as much, and each killed process would repeat it.
+
 Positions count samples (:mod:`actors.messages.audio`); times are monotonic seconds.
 """
 
@@ -42,13 +47,14 @@ class LossWatch:
         self._heard_at = 0.0
         self._lost = 0
         self._hole = False
+        self._cut = False
         self._patience_s = PATIENCE_S
         self._replayed_at: float | None = None
 
     def begin(self, position: int, now: float) -> None:
         """A track goes live at ``position``; reports of an earlier one count no more."""
         self.confirmed = self._served = position
-        self._reported_at, self._lost, self._hole = None, 0, False
+        self._reported_at, self._lost, self._hole, self._cut = None, 0, False, False
         self._heard_at = now
 
     def look(self, reception: Reception | None, served: int, now: float) -> bool:
@@ -64,6 +70,7 @@ class LossWatch:
     def _report(self, reception: Reception, now: float) -> None:
         self._hole = self._hole or reception.lost - self._lost >= BURST
         self._reported_at, self._lost, self._heard_at = reception.reported_at, reception.lost, now
+        self._cut = False
         if not self._hole:
             self.confirmed = max(self.confirmed, self._served)
 
@@ -85,12 +92,18 @@ class LossWatch:
         """The line has lost something lately."""
         return self._replayed_at is not None and now - self._replayed_at < 2 * self._patience_s
 
+    def cut_off(self) -> None:
+        """The connection is gone; when that happened is not known, nor what is still on its way."""
+        self._cut = True
+
     def silent(self, now: float) -> bool:
         """There were reports, and they have stopped."""
         return self._reported_at is not None and now - self._heard_at > SILENT_S
 
     def heard(self, served: int, now: float) -> int:
-        """How much of what has left this machine the agent has heard, as far as can be known."""
-        if self._hole or self.silent(now):
+        """How much of what has left this machine the agent has heard, as far as can be known: all
+        of it, unless there is a hole, or a report is to tell yet.
+        """
+        if self._hole or self._cut or self.silent(now):
             return min(served, self.confirmed)
         return served

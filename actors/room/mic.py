@@ -43,12 +43,14 @@ class MicLane:
         return self._next
 
     def follow(self, position: int, now: float) -> None:
-        """Read from ``position`` on; -1: from the first sample that was not served."""
+        """Read from ``position`` on, which is what was not served; -1: the tape knows that."""
         self._next = self._acknowledged = position
-        self._again(now)
+        self._again(now, position)
 
-    def stop(self) -> None:
+    def stop(self, served: int) -> None:
         """Listen no longer; the tape sends at most its window and then stops by itself."""
+        if self._stream:
+            self._acknowledge(served)
         self._stream = 0
 
     def received(self, run: Captured, now: float) -> Captured | None:

@@ -104,8 +104,8 @@ class Microphone:
         return self._backend.queued_s + (self._queued + self._behind) / self._rate
 
     def close(self) -> None:
-        """Follow the tape no longer."""
-        self._lane.stop()
+        """Follow the tape no longer; its next reader goes on where the agent has heard us to."""
+        self._lane.stop(self._heard(self._clock()))
         for task in self._tasks:
             task.cancel()
         self._stop_sending()
@@ -144,8 +144,10 @@ class Microphone:
         self._do(self._uplink.participants(participants, now, self._heard(now)))
 
     def connection(self, *, up: bool) -> None:
-        """Connected again, or reconnecting."""
+        """Connected again, or not: reconnecting, or lost for good."""
         self._connected = up
+        if not up:
+            self._losses.cut_off()
         self._do(self._uplink.connection(up, self._clock()))
 
     def discard(self) -> None:

@@ -75,8 +75,8 @@ class FakeAudio:
         message = decode(frame).message
         assert isinstance(message, Follow), message
         self.follows.append(message)
-        if message.served >= 0:
-            self._served = max(self._served, message.served)
+        if message.served >= self.origin:
+            self._served = message.served
         if message.stream != self._stream:
             self._stream = message.stream
             self._next = message.next if message.next >= 0 else self._served

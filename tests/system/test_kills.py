@@ -243,25 +243,58 @@ def test_a_server_that_comes_back_before_its_workers_costs_no_word(
     should the machine be so slow that it has begun to forget the outage.
     """
     with (
+        _own_server(stage, tmp_path) as own,
+        own.terminal(tmp_path) as terminal,
+        _speech(own, terminal, blocks) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        own.server.kill()
+        own.worker.stop()
+        threading.Event().wait(away_s)
+        expected = _back_with_another_agent(own, terminal, speech)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(expected) == (), heard.seams
+        assert heard.in_order
+
+
+def test_what_was_said_before_a_cut_was_noticed_is_heard_after_the_rejoin(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """A pulled cable closes no socket: the client goes on sending for a while, then gives up."""
+    with (
+        _own_server(stage, tmp_path) as own,
+        own.terminal(tmp_path) as terminal,
+        _speech(own, terminal, blocks=450) as speech,
+    ):
+        speech.goes_on_for(3.0)
+        with Outage(terminal.actor_pid("room"), tcp=True):
+            speech.goes_on_for(4.0)
+            own.server.kill()
+        own.worker.stop()
+        expected = _back_with_another_agent(own, terminal, speech)
+        heard = speech.heard_to_the_end()
+        assert heard.missing(expected) == (), heard.seams
+
+
+@contextmanager
+def _own_server(stage: Stage, tmp_path: Path) -> Iterator[Stage]:
+    with (
         LiveKitServer(tmp_path) as server,
         AgentWorker(server, tmp_path, auto_gain=False) as worker,
     ):
-        own = Stage(server, worker, stage.pulse)
-        with own.terminal(tmp_path) as terminal, _speech(own, terminal, blocks) as speech:
-            speech.goes_on_for(3.0)
-            server.kill()
-            worker.stop()
-            threading.Event().wait(away_s)
-            server.start()
-            terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=120.0)
-            worker.start()
-            terminal.wait_until(lambda now: now["agent"]["state"] == "listening", deadline_s=120.0)
-            before = set(speech.job.decode().blocks)
-            expected = set(speech.within_the_tape()) - before
-            speech.job = own.job(terminal)
-            heard = speech.heard_to_the_end()
-            assert heard.missing(expected) == (), heard.seams
-            assert heard.in_order
+        yield Stage(server, worker, stage.pulse)
+
+
+def _back_with_another_agent(own: Stage, terminal: Terminal, speech: Speech) -> set[int]:
+    """Start the server and then the worker; returns the blocks that the new agent is to hear."""
+    own.server.start()
+    terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=120.0)
+    own.worker.start()
+    terminal.wait_until(lambda now: now["agent"]["state"] == "listening", deadline_s=120.0)
+    before = set(speech.job.decode().blocks)
+    expected = set(speech.within_the_tape()) - before
+    speech.job = own.job(terminal)
+    return expected
 
 
 def test_a_room_that_stands_still_is_found_and_replaced_and_no_word_is_lost(

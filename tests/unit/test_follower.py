@@ -205,6 +205,17 @@ def test_a_new_stream_of_the_same_conversation_goes_back_to_what_was_served(tape
     assert tape.header.served == 47
 
 
+def test_what_turns_out_not_to_have_been_heard_is_where_the_next_stream_begins(tape: Tape) -> None:
+    tape.begin("c", 0.0)
+    tape.append(pcm(60), 0.0)
+    follower = Follower(tape)
+    follower.follow(Follow(1, -1, 50))
+    follower.follow(Follow(1, 60, 30))
+    assert tape.header.served == 30
+    follower.follow(Follow(2, -1, NO_NEWS))
+    assert spans(follower.due())[0] == (30, 40)
+
+
 def test_a_room_that_knows_a_tape_which_is_gone_is_not_left_without_sound(tape: Tape) -> None:
     tape.begin("c", 0.0)
     tape.append(pcm(5), 0.0)

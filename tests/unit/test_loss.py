@@ -92,6 +92,35 @@ def test_without_reports_the_server_is_out_of_reach_and_nothing_more_is_confirme
     assert rig.replays == [before]
 
 
+def test_on_a_good_line_all_that_was_sent_is_taken_for_heard() -> None:
+    rig = Rig()
+    rig.pass_time(5)
+    assert rig.watch.heard(rig.served, rig.now) == rig.served > rig.watch.confirmed
+
+
+@pytest.mark.parametrize("trouble", ["silence", "hole", "cut"])
+def test_in_trouble_only_what_was_confirmed_counts_as_heard(trouble: str) -> None:
+    rig = Rig()
+    rig.pass_time(5)
+    if trouble == "silence":
+        rig.reachable = False
+        rig.pass_time(SILENT_S + 0.25)
+    elif trouble == "hole":
+        rig.pass_time(1, lost=BURST)
+        rig.pass_time(1, lost=BURST)  # too soon to be said again
+    else:
+        rig.watch.cut_off()
+    assert rig.watch.heard(rig.served, rig.now) == rig.watch.confirmed < rig.served
+
+
+def test_after_a_reconnect_the_next_report_says_what_was_heard() -> None:
+    rig = Rig()
+    rig.pass_time(5)
+    rig.watch.cut_off()
+    rig.pass_time(1)
+    assert rig.watch.heard(rig.served, rig.now) == rig.served
+
+
 def test_a_room_that_reports_nothing_is_not_silent() -> None:
     rig = Rig()
     rig.reachable = False

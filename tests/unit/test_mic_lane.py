@@ -112,11 +112,14 @@ def test_with_too_much_waiting_the_acknowledgement_stands_still() -> None:
     assert rig.sent[-1].next == 1920
 
 
-def test_stopped_it_says_and_hears_nothing() -> None:
+def test_stopped_it_says_a_last_word_and_hears_nothing() -> None:
     rig = Rig()
     run = rig.run(0)
-    rig.lane.stop()
-    rig.lane.tick(0, 1.0)
+    rig.lane.stop(7)
+    last = rig.sent[-1]
+    assert (last.stream, last.served) == (run.stream, 7)
+    rig.lane.stop(8)
+    rig.lane.tick(9, 1.0)
     rig.lane.audio_up(1.0)
     assert rig.lane.received(run, 0.0) is None
-    assert len(rig.sent) == 1
+    assert rig.sent[-1] is last

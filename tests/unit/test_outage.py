@@ -1,6 +1,7 @@
 """A line that fails in the middle of speech: what the tape is told was heard, and what goes on."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from actors.messages import Participant
 from actors.room.backend import RoomError
 from actors.room.loss import BURST, SILENT_S, Reception
 from actors.room.mic import MicLane
-from actors.room.microphone import WAITED_FOR_S, Microphone
+from actors.room.microphone import WAITED_FOR_S, WATCH_S, Microphone
 from actors.room.uplink import Uplink
 from tests import virtual_loop
 
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.unit
 RATE = 1000
 BLOCK_S = 0.02
 REPORT_S = 1.0
+REPEATED_S = REPORT_S + 2 * WATCH_S
+"""At most: a report tells of what was sent a look before it, and is seen a look later."""
 SUBSCRIBED_S = 0.1
 AGENT = Participant("agent", "PA_1", "agent", True, {"lk.agent.state": "listening"})
 
@@ -35,15 +38,16 @@ class Line:
     name = identity = ""
     queued_s = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, heard: "Counter[int]") -> None:
         self.microphone: Microphone
-        self.heard: set[int] = set()
-        """Positions that have reached the agent, in a buffer or on the track."""
+        self.heard = heard
         self.whole = asyncio.Event()
         self.whole.set()
         self.lost = 0
         """Packets of the track."""
         self.republished = 0
+        self.is_new = asyncio.Event()
+        """Its track is not the first."""
         self.asked: Callable[[], None] = lambda: None
         """Called when the reports are looked at, before they are there."""
         self.fails = 0
@@ -54,7 +58,7 @@ class Line:
 
     async def capture(self, pcm: bytes) -> None:
         if self.whole.is_set():
-            self.heard |= _positions(pcm)
+            self.heard.update(_positions(pcm))
         else:
             self.lost += 1
 
@@ -63,7 +67,7 @@ class Line:
     ) -> None:
         await self.whole.wait()
         if asyncio.get_running_loop().time() - self._subscribed_at <= WAITED_FOR_S:
-            self.heard |= _positions(content)
+            self.heard.update(_positions(content))
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
         with suppress(TimeoutError):
@@ -85,6 +89,7 @@ class Line:
         self.get_new_track()
 
     def get_new_track(self) -> None:
+        self.is_new.set()
         self._sid += 1
         self.lost, self._report = 0, None
         self.microphone.republished(f"TR_{self._sid}")
@@ -107,14 +112,16 @@ class Talk:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
+        self.heard: Counter[int] = Counter()
+        """Positions that have reached the agent, in a buffer or on the track, and how often."""
         self._follower = Follower(tape)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._spawn(self._talk(), "tape")
+        self._talking = asyncio.get_running_loop().create_task(self._talk())
+        self._of_room: list[asyncio.Task[None]] = []
         self.join()
 
     def join(self) -> None:
-        """In a room process of its own."""
-        self.line = Line()
+        """With another microphone, as that of a new connection or a new room process."""
+        self.line = Line(self.heard)
         self.microphone = self.line.microphone = Microphone(
             self.line,  # type: ignore[arg-type]  # what the microphone needs of a backend
             Uplink(RATE),
@@ -139,7 +146,11 @@ class Talk:
     @property
     def missing(self) -> list[int]:
         """What counts as heard and was not."""
-        return sorted(set(range(self.served)) - self.line.heard)
+        return [each for each in range(self.served) if not self.heard[each]]
+
+    @property
+    def repeated_s(self) -> float:
+        return (self.heard.total() - len(self.heard)) / RATE
 
     def cut(self) -> int:
         """Returns the position at which it happens."""
@@ -151,7 +162,7 @@ class Talk:
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.append(task)
+        self._of_room.append(task)
         return task
 
     async def _talk(self) -> None:
@@ -164,15 +175,21 @@ class Talk:
             for run in self._follower.due():
                 self.microphone.captured(run)
 
-    async def close(self) -> None:
-        self.microphone.close()
-        for task in self._tasks:
+    async def die(self) -> None:
+        """As the room's process does: without a last word."""
+        for task in self._of_room:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._of_room, return_exceptions=True)
+        self._of_room.clear()
+
+    async def close(self) -> None:
+        await self.die()
+        self._talking.cancel()
+        await asyncio.gather(self._talking, return_exceptions=True)
 
 
-def _positions(pcm: bytes) -> set[int]:
-    return {int.from_bytes(pcm[at : at + 2], "big") for at in range(0, len(pcm), 2)}
+def _positions(pcm: bytes) -> list[int]:
+    return [int.from_bytes(pcm[at : at + 2], "big") for at in range(0, len(pcm), 2)]
 
 
 @pytest.fixture
@@ -249,5 +266,63 @@ def test_a_reconnect_that_begins_while_the_reports_are_looked_at_is_one(tape: Ta
         talk.microphone.connection(up=True)
         await asyncio.sleep(5.0)
         assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+@pytest.mark.parametrize("noticed_s", [0.1, 2.0, 20.0])
+def test_a_cut_that_ends_the_connection_costs_no_word(tape: Tape, noticed_s: float) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.cut()
+        await asyncio.sleep(noticed_s)
+        talk.microphone.connection(up=False)
+        talk.microphone.close()
+        await asyncio.sleep(1.0)
+        talk.join()
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+        assert talk.repeated_s <= REPEATED_S
+
+    play(tape, scenario)
+
+
+@pytest.mark.parametrize("connection", ["stands", "is down"])
+def test_a_room_that_is_killed_during_an_outage_costs_no_word(tape: Tape, connection: str) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.cut()
+        await asyncio.sleep(SILENT_S + 1.0)
+        if connection == "is down":
+            talk.microphone.connection(up=False)
+            await asyncio.sleep(1.0)
+        await talk.die()
+        talk.join()
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+        assert talk.repeated_s <= REPEATED_S
+
+    play(tape, scenario)
+
+
+def test_a_room_that_is_killed_while_it_says_something_again_costs_no_word(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.cut()
+        await asyncio.sleep(1.0)
+        talk.mend()
+        await talk.line.is_new.wait()
+        await talk.die()
+        talk.join()
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+def test_a_kill_on_a_good_line_repeats_next_to_nothing(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        await talk.die()
+        talk.join()
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+        assert talk.repeated_s < 0.3
 
     play(tape, scenario)

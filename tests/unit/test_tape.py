@@ -286,12 +286,12 @@ class TapeMachine(RuleBasedStateMachine):
     def mute(self, muted: bool) -> None:
         self.do(lambda tape: tape.mute(muted), lambda model: setattr(model, "muted", muted))
 
-    @rule(ahead=st.integers(-5, CAPACITY))
+    @rule(ahead=st.integers(-CAPACITY, CAPACITY))
     def serve(self, ahead: int) -> None:
         position = self.model.served + ahead
 
         def change(model: Model) -> None:
-            if model.served < position <= model.end:
+            if model.start <= position <= model.end:
                 model.served = position
 
         self.do(lambda tape: tape.serve(position), change)
