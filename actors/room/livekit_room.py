@@ -212,14 +212,18 @@ class LiveKitRoom:
         return str(self._publication.sid)
 
     async def republish_microphone(self) -> None:
-        """See the protocol."""
+        """See the protocol. Where publishing has failed there is no track to be taken back."""
         before, self._publication = self._publication, None
-        try:
-            await self._participant().unpublish_track(before.sid)
-        except UnpublishTrackError as error:
-            log.warning("the old track stays", extra={"cause": reasons.scrubbed(error.message)})
+        if before is not None:
+            await self._unpublish(before.sid)
         await self._publish()
         self._emit(MicrophoneRepublished(str(self._publication.sid)))
+
+    async def _unpublish(self, sid: str) -> None:
+        try:
+            await self._participant().unpublish_track(sid)
+        except UnpublishTrackError as error:
+            log.warning("the old track stays", extra={"cause": reasons.scrubbed(error.message)})
 
     async def _publish(self) -> None:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)

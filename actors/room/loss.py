@@ -20,6 +20,9 @@ BURST = 5
 (RED) that the track is sent with, or hidden by the jitter buffer."""
 SILENT_S = 3.0
 """Without a report the server is taken for out of reach; three of them are overdue then."""
+DEAD_S = 10.0
+"""Without a report for so long on a connection that stands, the server has lost our track, which is
+published anew: a network that is out of reach ends the connection by then."""
 PATIENCE_S = 5.0
 PATIENCE_MAX_S = 60.0
 """Between saying things again: a bad line that loses all the time is not helped by repetition, so
@@ -43,8 +46,12 @@ class LossWatch:
         self.confirmed = -1
         """Before this position no hole is known; -1: nothing is known yet."""
         self._served = -1
+        self._reports = False
+        """The server does report."""
         self._reported_at: float | None = None
         self._heard_at = 0.0
+        self.is_dead = False
+        """For too long nothing was reported; nor is a new track taken for better before it is."""
         self._lost = 0
         self._hole = False
         self._cut = False
@@ -55,22 +62,24 @@ class LossWatch:
         """A track goes live at ``position``; reports of an earlier one count no more."""
         self.confirmed = self._served = position
         self._reported_at, self._lost, self._hole, self._cut = None, 0, False, False
-        self._heard_at = now
+        if not self.is_dead:
+            self._heard_at = now
 
     def look(self, reception: Reception | None, served: int, now: float) -> bool:
         """The newest report; ``served``: what has left this machine by now. Returns whether what
-        follows :attr:`confirmed` should be said again.
+        follows :attr:`confirmed` should be said again, on a new track.
         """
         if reception is not None and reception.reported_at != self._reported_at:
             self._report(reception, now)
         # A report is up to one look old: what was sent since the last look is not yet in it.
         self._served = served
-        return self._hole and self._may_replay(now)
+        self.is_dead = self.unreported_s(now) > DEAD_S
+        return (self._hole or self.is_dead) and self._may_replay(now)
 
     def _report(self, reception: Reception, now: float) -> None:
         self._hole = self._hole or reception.lost - self._lost >= BURST
         self._reported_at, self._lost, self._heard_at = reception.reported_at, reception.lost, now
-        self._cut = False
+        self._reports, self._cut = True, False
         if not self._hole:
             self.confirmed = max(self.confirmed, self._served)
 
@@ -96,9 +105,17 @@ class LossWatch:
         """The connection is gone; when that happened is not known, nor what is still on its way."""
         self._cut = True
 
+    def reconnected(self, now: float) -> None:
+        """The connection stands again, and a report is due."""
+        self._heard_at = now
+
+    def unreported_s(self, now: float) -> float:
+        """Seconds since the last report, or since the track went live; 0 where there are none."""
+        return now - self._heard_at if self._reports else 0.0
+
     def silent(self, now: float) -> bool:
-        """There were reports, and they have stopped."""
-        return self._reported_at is not None and now - self._heard_at > SILENT_S
+        """There were reports, and there are none of this track, or no more."""
+        return self.unreported_s(now) > SILENT_S
 
     def heard(self, served: int, now: float) -> int:
         """How much of what has left this machine the agent has heard, as far as can be known: all

@@ -146,7 +146,9 @@ class Microphone:
     def connection(self, *, up: bool) -> None:
         """Connected again, or not: reconnecting, or lost for good."""
         self._connected = up
-        if not up:
+        if up:
+            self._losses.reconnected(self._clock())
+        else:
             self._losses.cut_off()
         self._do(self._uplink.connection(up, self._clock()))
 
@@ -166,6 +168,9 @@ class Microphone:
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"
+        unreported_s = self._losses.unreported_s(self._clock())
+        if self._connected and self._losses.is_dead:
+            return f"the server reports no sound of the microphone for {unreported_s:.0f} s"
         if self.state == "live" and self.late_s > TOO_LATE_S:
             return f"speech comes {self.late_s:.0f} s late"
         return "ok"
@@ -298,13 +303,15 @@ class Microphone:
         return self.state == "live" and self._connected
 
     async def _say_again(self) -> None:
-        self._losses.replayed(self._clock())
         again_s = (self._lane.next - self._losses.confirmed) / self._rate
         log.warning("speech lost on the way", extra={"again_s": round(again_s, 3)})
         try:
             await self._backend.republish_microphone()
         except RoomError as error:
             log.warning("the microphone is not published again", extra={"cause": str(error)})
+            await asyncio.sleep(TRY_AGAIN_S)
+            return
+        self._losses.replayed(self._clock())
 
     async def _pump(self) -> None:
         frame = int(self._rate * FRAME_S)

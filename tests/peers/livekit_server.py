@@ -144,6 +144,7 @@ class LiveKitServer:
                 # Without any it asks public STUN servers; nobody listens here.
                 "stun_servers": ["127.0.0.1:3478"],
             },
+            "room": {"enable_remote_unmute": True},
             "logging": {"level": "info", "json": True},
         }
 

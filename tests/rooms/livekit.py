@@ -65,6 +65,30 @@ class LiveKitStage(Stage):
             LiveKitPeer(self._server, self.room, identity, kind, e2ee_key)
         )
 
+    async def permit(self, *, publish: bool, identity: str = "terminal") -> None:
+        """As a moderator or a back end does, by the server's API."""
+        permission = api.ParticipantPermission(
+            can_publish=publish, can_subscribe=True, can_publish_data=True
+        )
+        async with self._api() as server:
+            await server.room.update_participant(
+                api.UpdateParticipantRequest(
+                    room=self.room, identity=identity, permission=permission
+                )
+            )
+
+    async def mute(self, sid: str, *, muted: bool, identity: str = "terminal") -> None:
+        """A track, likewise."""
+        async with self._api() as server:
+            await server.room.mute_published_track(
+                api.MuteRoomTrackRequest(
+                    room=self.room, identity=identity, track_sid=sid, muted=muted
+                )
+            )
+
+    def _api(self) -> api.LiveKitAPI:
+        return api.LiveKitAPI(self.url.replace("ws", "http", 1), self.key, self.secret)
+
     async def kill(self) -> None:
         await asyncio.to_thread(self._server.kill)
 

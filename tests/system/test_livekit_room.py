@@ -80,6 +80,24 @@ def test_a_full_reconnect_is_told_with_the_new_sid_and_nobody_seems_to_leave(hou
     house.play(scenario)
 
 
+def test_a_microphone_that_could_not_be_published_again_can_be_later(house: House) -> None:
+    async def scenario(stage: LiveKitStage) -> None:
+        terminal, _ = await stage.terminal(), await stage.peer()
+        sid = await terminal.backend.publish_microphone(RATE, preconnect=True)
+        await terminal.until(lambda: terminal.of(MicrophoneSubscribed))
+        await stage.permit(publish=False)
+        for _ in range(2):
+            with pytest.raises(RoomError):
+                await terminal.backend.republish_microphone()
+        await stage.permit(publish=True)
+        await terminal.backend.republish_microphone()
+        (again,) = terminal.of(MicrophoneRepublished)
+        assert again.sid not in ("", sid)
+        await terminal.until(lambda: terminal.of(MicrophoneSubscribed)[-1].sid == again.sid)
+
+    house.play(scenario)
+
+
 def test_a_stream_that_its_sender_breaks_off_ends_with_an_error(house: House) -> None:
     async def scenario(stage: LiveKitStage) -> None:
         terminal, peer = await stage.terminal(), await stage.peer()

@@ -13,7 +13,7 @@ from actors.audio.follower import Follower
 from actors.audio.tape import Tape
 from actors.messages import Participant
 from actors.room.backend import RoomError
-from actors.room.loss import BURST, SILENT_S, Reception
+from actors.room.loss import BURST, DEAD_S, SILENT_S, Reception
 from actors.room.mic import MicLane
 from actors.room.microphone import WAITED_FOR_S, WATCH_S, Microphone
 from actors.room.uplink import Uplink
@@ -50,6 +50,7 @@ class Line:
         """Its track is not the first."""
         self.asked: Callable[[], None] = lambda: None
         """Called when the reports are looked at, before they are there."""
+        self.reports = True
         self.fails = 0
         """So many times publishing anew fails."""
         self._sid = 1
@@ -103,7 +104,7 @@ class Line:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(REPORT_S)
-            if self.whole.is_set():
+            if self.reports and self.whole.is_set():
                 self._report = Reception(loop.time(), self.lost)
 
 
@@ -324,5 +325,58 @@ def test_a_kill_on_a_good_line_repeats_next_to_nothing(tape: Tape) -> None:
         await asyncio.sleep(5.0)
         assert goes_on(talk)
         assert talk.repeated_s < 0.3
+
+    play(tape, scenario)
+
+
+def test_a_track_that_the_server_has_lost_is_published_anew(tape: Tape) -> None:
+    """It reports nothing of it, while the connection stands."""
+
+    async def scenario(talk: Talk) -> None:
+        talk.cut()
+        await asyncio.sleep(DEAD_S - REPORT_S)
+        assert not talk.line.republished
+        await talk.line.is_new.wait()
+        assert "reports no sound of the microphone" in talk.microphone.health()
+        talk.mend()
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+def test_a_track_of_which_nothing_is_ever_reported_is_published_anew(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.line.reports = False
+        await talk.line.is_new.wait()
+        assert talk.line.republished == 1
+        await asyncio.sleep(2 * DEAD_S)
+        assert "reports no sound of the microphone" in talk.microphone.health()
+        assert talk.line.republished > 1
+
+    play(tape, scenario)
+
+
+def test_what_cannot_be_published_is_tried_again_soon(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.line.fails = 3
+        talk.cut()
+        await asyncio.sleep(1.0)
+        talk.mend()
+        await asyncio.sleep(6.0)
+        assert talk.line.republished == 1
+        assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+def test_after_a_long_reconnect_a_report_is_waited_for(tape: Tape) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.microphone.connection(up=False)
+        await asyncio.sleep(DEAD_S + REPORT_S)
+        talk.microphone.connection(up=True)
+        await asyncio.sleep(2 * REPORT_S)
+        assert goes_on(talk)
+        assert not talk.line.republished
 
     play(tape, scenario)
