@@ -297,6 +297,8 @@ class ScriptedRoom(ScriptedActor):
         self.people: tuple[Participant, ...] = ()
         self.sent: dict[str, str] = {}
         """Texts by their ids, in the order of sending."""
+        self.barred = ""
+        """Why the server lets nobody hear the microphone."""
 
     def carry_out(self, order: Message) -> Message | None:
         match order:
@@ -320,6 +322,7 @@ class ScriptedRoom(ScriptedActor):
                 self.room_name if known else "",
                 "terminal-1" if known else "",
                 self.people if known else (),
+                microphone_error=self.barred,
             )
         )
 

@@ -150,6 +150,8 @@ class RoomState(Message, tag="room-state", frozen=True):
     """The same for programs."""
     agent_lost: bool = False
     """The last agent is gone without having left: its process died, or its connection did."""
+    microphone_error: str = ""
+    """Why the server lets nobody hear the microphone, and what to do about it; empty: it does."""
 
 
 class TextStream(Message, tag="text-stream", frozen=True):

@@ -62,6 +62,15 @@ class MicrophoneRepublished:
 
 
 @dataclass(frozen=True)
+class MicrophoneBarred:
+    """The server lets nobody hear our microphone: it has muted it, or does not let us publish."""
+
+    reason: str
+    """A sentence for people, with what to do about it; empty: it is heard again once it is
+    published anew."""
+
+
+@dataclass(frozen=True)
 class TextChunk:
     """A part of an incoming text stream on one of the topics ``lk.transcription``, ``lk.chat``."""
 
@@ -123,6 +132,7 @@ RoomEvent = (
     | ParticipantsChanged
     | MicrophoneSubscribed
     | MicrophoneRepublished
+    | MicrophoneBarred
     | TextChunk
     | TextEnded
     | AgentAudio

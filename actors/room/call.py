@@ -24,6 +24,7 @@ from .backend import (
     AgentAudio,
     ConnectionChanged,
     DataCame,
+    MicrophoneBarred,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
@@ -171,6 +172,7 @@ class Call:
             error=self.error,
             ended=self.ended,
             agent_lost=self._agent_lost,
+            microphone_error=self.microphone.trouble if self.microphone and connected else "",
         )
 
     # -- the room's events -----------------------------------------------------------------------
@@ -198,7 +200,7 @@ class Call:
                 self._on_connection(event)
             case ParticipantsChanged():
                 self._on_participants(event)
-            case MicrophoneSubscribed() | MicrophoneRepublished():
+            case MicrophoneSubscribed() | MicrophoneRepublished() | MicrophoneBarred():
                 self._on_microphone(event)
         self._outlet.call_changed()
 
@@ -245,15 +247,22 @@ class Call:
         if self.microphone is not None:
             self.microphone.participants(participants)
 
-    def _on_microphone(self, event: MicrophoneSubscribed | MicrophoneRepublished) -> None:
+    def _on_microphone(
+        self, event: MicrophoneSubscribed | MicrophoneRepublished | MicrophoneBarred
+    ) -> None:
         if isinstance(event, MicrophoneSubscribed):
             self._met.set()
         if self.microphone is None:
             return
-        if isinstance(event, MicrophoneRepublished):
-            self._is_new()
-            self._microphone_sid = event.sid
-            self._own_sids.add(event.sid)
-            self.microphone.republished(event.sid)
-        else:
-            self.microphone.subscribed(event.sid)
+        match event:
+            case MicrophoneSubscribed(sid):
+                self.microphone.subscribed(sid)
+            case MicrophoneRepublished(sid):
+                self._is_new()
+                self._microphone_sid = sid
+                self._own_sids.add(sid)
+                self.microphone.republished(sid)
+            case MicrophoneBarred(reason):
+                if reason:
+                    log.warning("the microphone is barred", extra={"reason": reason})
+                self.microphone.barred(reason)

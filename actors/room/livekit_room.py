@@ -34,6 +34,7 @@ from .backend import (
     AgentAudio,
     ConnectionChanged,
     DataCame,
+    MicrophoneBarred,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     OnEvent,
@@ -96,6 +97,8 @@ _UNDECIPHERABLE = (
     rtc.EncryptionState.MISSING_KEY,
     rtc.EncryptionState.INTERNAL_ERROR,
 )
+_MUTED = "the server has muted the microphone: unmute it there, or begin another conversation"
+_NOT_ALLOWED = "the server lets this terminal publish no microphone: give it that right again"
 _ACTIVE = 2
 """PARTICIPANT_STATE_ACTIVE of livekit_models.proto, which the client does not export."""
 
@@ -131,6 +134,7 @@ class LiveKitRoom:
         """Identities."""
         self._source: Any = None
         self._publication: Any = None
+        self._barred = ""
         self._rate = 0
         self._preconnect = False
         self._state: ConnectionState = "disconnected"
@@ -218,6 +222,7 @@ class LiveKitRoom:
             await self._unpublish(before.sid)
         await self._publish()
         self._emit(MicrophoneRepublished(str(self._publication.sid)))
+        self._look_at_microphone()
 
     async def _unpublish(self, sid: str) -> None:
         try:
@@ -226,6 +231,8 @@ class LiveKitRoom:
             log.warning("the old track stays", extra={"cause": reasons.scrubbed(error.message)})
 
     async def _publish(self) -> None:
+        if not _may_speak(self._participant().permissions):
+            raise RoomError(_NOT_ALLOWED, "refused")  # the client waits 10 s for it, and knows less
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         options = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True
@@ -391,6 +398,8 @@ class LiveKitRoom:
         self._room.on("data_received", self._on_data)
         self._room.on("local_track_subscribed", self._on_subscribed)
         self._room.on("local_track_republished", self._on_republished)
+        for event in ("track_muted", "track_unmuted", "participant_permissions_changed"):
+            self._room.on(event, lambda *_: self._look_at_microphone())
 
     def _on_data(self, packet: Any) -> None:
         sender = packet.participant.identity if packet.participant is not None else ""
@@ -443,6 +452,20 @@ class LiveKitRoom:
 
     def _on_republished(self, publication: Any, _previous_sid: str) -> None:
         self._emit(MicrophoneRepublished(str(publication.sid)))
+        self._look_at_microphone()
+
+    def _look_at_microphone(self) -> None:
+        """Whether the server lets it be heard. Nobody but the server mutes its track."""
+        if self._source is None or not self._room.isconnected():
+            return
+        barred = ""
+        if not _may_speak(self._room.local_participant.permissions):
+            barred = _NOT_ALLOWED
+        elif self._publication is not None and self._publication.muted:
+            barred = _MUTED
+        if barred != self._barred:
+            self._barred = barred
+            self._emit(MicrophoneBarred(barred))
 
     def _on_decryption(self, participant: Any, state: int) -> None:
         if participant is None or not self._encrypts:
@@ -531,6 +554,13 @@ class LiveKitRoom:
             log.error("the agent's voice is lost", extra={"cause": type(error).__name__})
         finally:
             await stream.aclose()
+
+
+def _may_speak(permissions: Any) -> bool:
+    """``can_publish_sources`` empty: all of them."""
+    sources = permissions.can_publish_sources
+    microphone = rtc.TrackSource.SOURCE_MICROPHONE
+    return bool(permissions.can_publish and (not sources or microphone in sources))
 
 
 def _in_order(room: Any) -> list[Any]:

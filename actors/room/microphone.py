@@ -82,6 +82,8 @@ class Microphone:
         self._subscribed_at = clock()
         self._missed = 0
         self._connected = True
+        self._barred = ""
+        self._to_publish = False
         self._tasks = [
             spawn(self._acknowledge(), "mic ack"),
             spawn(self._pump(), "mic pump"),
@@ -92,6 +94,11 @@ class Microphone:
     def state(self) -> UplinkState:
         """Of the uplink."""
         return self._uplink.state
+
+    @property
+    def trouble(self) -> str:
+        """Why the server lets nobody hear us; empty: it does."""
+        return self._barred
 
     @property
     def backlog_s(self) -> float:
@@ -129,6 +136,7 @@ class Microphone:
     def republished(self, sid: str) -> None:
         """Our track has a new sid."""
         now = self._clock()
+        self._to_publish = False
         self._do(self._uplink.republished(sid, now, self._losses.confirmed))
         if self.state == "live":  # nothing is said again; reports of the old track count no more
             self._losses.begin(self._losses.confirmed, now)
@@ -152,6 +160,14 @@ class Microphone:
             self._losses.cut_off()
         self._do(self._uplink.connection(up, self._clock()))
 
+    def barred(self, reason: str) -> None:
+        """The server lets nobody hear us; empty: it does again."""
+        self._barred, self._to_publish = reason, not reason
+        self._stop_sending()
+        self._forget_queue()
+        self._uplink.bar(barred=bool(reason))
+        self._do([])
+
     def discard(self) -> None:
         """No agent came."""
         self._uplink.discard()
@@ -165,6 +181,8 @@ class Microphone:
         """What is wrong with the flow of samples, or ``ok``."""
         if self._wrong_rate:
             return f"microphone frames come at {self._wrong_rate} Hz instead of {self._rate}"
+        if self._barred:
+            return self._barred
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"
@@ -187,8 +205,7 @@ class Microphone:
                     self._sending = self._spawn(self._send(action), "pre-connect buffer")
                 case Rewind(position):
                     self._stop_sending()
-                    self._queue.clear()
-                    self._queued = 0
+                    self._forget_queue()
                     self._lane.follow(position, self._clock())
                 case Dropped(samples):
                     self._note_dropped(samples)
@@ -202,6 +219,10 @@ class Microphone:
         self._queue.append(capture)
         self._queued += len(capture.pcm) // SAMPLE_BYTES
         self._more.set()
+
+    def _forget_queue(self) -> None:
+        self._queue.clear()
+        self._queued = 0
 
     def _note_dropped(self, samples: int) -> None:
         if not self._dropped:
@@ -289,6 +310,8 @@ class Microphone:
         """See to it that what the network has swallowed is said again."""
         while True:
             await asyncio.sleep(WATCH_S)
+            if self._to_publish and self._connected:
+                await self._publish_again()
             if not self._is_sending():
                 continue
             reception = await self._backend.reception()
@@ -305,13 +328,17 @@ class Microphone:
     async def _say_again(self) -> None:
         again_s = (self._lane.next - self._losses.confirmed) / self._rate
         log.warning("speech lost on the way", extra={"again_s": round(again_s, 3)})
+        if await self._publish_again():
+            self._losses.replayed(self._clock())
+
+    async def _publish_again(self) -> bool:
         try:
             await self._backend.republish_microphone()
         except RoomError as error:
             log.warning("the microphone is not published again", extra={"cause": str(error)})
             await asyncio.sleep(TRY_AGAIN_S)
-            return
-        self._losses.replayed(self._clock())
+            return False
+        return True
 
     async def _pump(self) -> None:
         frame = int(self._rate * FRAME_S)

@@ -125,6 +125,7 @@ class Uplink:
         self._served = -1
         self._unsent = -1
         self._frozen = False
+        self._barred = False
         self._taken = -1
         self._taken_at = 0.0
         self._stalls = Stalls()
@@ -134,7 +135,7 @@ class Uplink:
         """``buffering`` while speech is kept, ``live`` once it flows, else ``idle``."""
         if self._live:
             return "live"
-        return "buffering" if self._keeping else "idle"
+        return "buffering" if self._keeping and not self._barred else "idle"
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -189,6 +190,19 @@ class Uplink:
         """
         self._frozen = not up
         return self._advance(now)
+
+    def bar(self, *, barred: bool) -> None:
+        """The server lets nobody hear us, or does again, on a track that is to be published anew.
+
+        It is somebody's wish that this terminal be not heard, whether we are muted or lose the
+        right to publish. So what is said meanwhile is for nobody, nor afterwards; and with it goes
+        what was said before and has not been heard yet, of which it may be the end. What is said
+        from the moment on in which it is over is kept and heard.
+        """
+        self._barred = barred
+        self._live, self._sid, self._ready_since = False, "", None
+        self._unsent = self._taken = -1
+        self._forget_kept()
 
     def discard(self) -> None:
         """No agent came in time: what was said so far is not to be sent, nor what follows until
@@ -263,7 +277,7 @@ class Uplink:
         return self._keep(_Kept(start, self._next, bytes(silent * SAMPLE_BYTES)))
 
     def _keep(self, run: _Kept) -> list[Action]:
-        if not self._keeping:
+        if self._barred or not self._keeping:
             self._served = run.end
             return []
         self._kept.append(run)
@@ -282,7 +296,7 @@ class Uplink:
         self._served = self._next
 
     def _advance(self, now: float) -> list[Action]:
-        if self._live or not self._sid:
+        if self._live or self._barred or not self._sid:
             return []
         if not self._preconnect:
             self._live = True

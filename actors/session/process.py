@@ -233,6 +233,7 @@ class SessionActor(Actor):
 
     def _room_changed(self, room: RoomState) -> None:
         was_on = self._machine.is_on
+        known = self._machine.room.microphone_error
         effects = self._machine.room_changed(room, random.random(), time.monotonic())  # noqa: S311
         if self._machine.is_on and room.conversation == self._machine.conversation:
             self._own = room.identity or self._own
@@ -243,6 +244,8 @@ class SessionActor(Actor):
         self._showing.release()
         if trouble := self._cipher.news(self._machine.room.participants):
             self._machine.fail("media", trouble)
+        if room.microphone_error not in ("", known):
+            self._machine.fail("media", room.microphone_error)
         self.do(effects)
 
     def _audio_changed(self, audio: AudioState) -> None:

@@ -426,6 +426,24 @@ def test_a_sender_that_fails_is_told_and_the_text_is_not_listed(runtime_dir: Pat
     asyncio.run(scenario())
 
 
+def test_a_server_that_lets_nobody_hear_us_is_error_media_and_told_once(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            bench.room.barred = "the server has muted the microphone"
+            bench.room.state("connected")
+            state = await bench.state(lambda state: state.error)
+            assert state.error == SessionError("media", "the server has muted the microphone")
+            assert state.connection_state == "connected"
+            await bench.ask(DismissError())
+            await bench.state(lambda state: not state.error)
+            bench.room.agent("speaking")
+            await bench.state(lambda state: state.agent.state == "speaking")
+            assert bench.states[-1].error is None
+
+    asyncio.run(scenario())
+
+
 def test_a_text_waits_for_a_connection_that_is_being_made(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:

@@ -10,6 +10,7 @@ from actors.room.backend import OnEvent, RoomBackend
 from actors.room.livekit_room import LiveKitRoom
 from tests.peers.agent_worker import AgentWorker
 from tests.peers.livekit_server import LiveKitServer
+from tests.peers.moderator import Moderator
 from tests.system.room_peer import Peer
 
 from .stage import Stage
@@ -54,6 +55,7 @@ class LiveKitStage(Stage):
         self.e2ee_key = ""
         """Of the terminal."""
         self.url, self.key, self.secret = server.url, server.api_key, server.api_secret
+        self.moderator = Moderator(server, self.room)
 
     def make(self, on_event: OnEvent) -> RoomBackend:
         return LiveKitRoom(on_event, self.e2ee_key)
@@ -64,30 +66,6 @@ class LiveKitStage(Stage):
         return await self.stack.enter_async_context(
             LiveKitPeer(self._server, self.room, identity, kind, e2ee_key)
         )
-
-    async def permit(self, *, publish: bool, identity: str = "terminal") -> None:
-        """As a moderator or a back end does, by the server's API."""
-        permission = api.ParticipantPermission(
-            can_publish=publish, can_subscribe=True, can_publish_data=True
-        )
-        async with self._api() as server:
-            await server.room.update_participant(
-                api.UpdateParticipantRequest(
-                    room=self.room, identity=identity, permission=permission
-                )
-            )
-
-    async def mute(self, sid: str, *, muted: bool, identity: str = "terminal") -> None:
-        """A track, likewise."""
-        async with self._api() as server:
-            await server.room.mute_published_track(
-                api.MuteRoomTrackRequest(
-                    room=self.room, identity=identity, track_sid=sid, muted=muted
-                )
-            )
-
-    def _api(self) -> api.LiveKitAPI:
-        return api.LiveKitAPI(self.url.replace("ws", "http", 1), self.key, self.secret)
 
     async def kill(self) -> None:
         await asyncio.to_thread(self._server.kill)

@@ -10,6 +10,7 @@ from actors.messages import AgentView
 from actors.room import livekit_room, streams
 from actors.room.backend import (
     ConnectionChanged,
+    MicrophoneBarred,
     MicrophoneRepublished,
     MicrophoneSubscribed,
     ParticipantsChanged,
@@ -85,11 +86,12 @@ def test_a_microphone_that_could_not_be_published_again_can_be_later(house: Hous
         terminal, _ = await stage.terminal(), await stage.peer()
         sid = await terminal.backend.publish_microphone(RATE, preconnect=True)
         await terminal.until(lambda: terminal.of(MicrophoneSubscribed))
-        await stage.permit(publish=False)
+        await stage.moderator.permit(publish=False)
+        await terminal.until(lambda: terminal.of(MicrophoneBarred))
         for _ in range(2):
-            with pytest.raises(RoomError):
+            with pytest.raises(RoomError, match="lets this terminal publish no microphone"):
                 await terminal.backend.republish_microphone()
-        await stage.permit(publish=True)
+        await stage.moderator.permit(publish=True)
         await terminal.backend.republish_microphone()
         (again,) = terminal.of(MicrophoneRepublished)
         assert again.sid not in ("", sid)

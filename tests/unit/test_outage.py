@@ -380,3 +380,25 @@ def test_after_a_long_reconnect_a_report_is_waited_for(tape: Tape) -> None:
         assert not talk.line.republished
 
     play(tape, scenario)
+
+
+def test_what_is_said_while_barred_is_never_heard_and_what_follows_is(tape: Tape) -> None:
+    """Also if publishing it anew does not succeed at once."""
+
+    async def scenario(talk: Talk) -> None:
+        talk.microphone.barred("the server has muted the microphone")
+        barred = talk.end
+        await asyncio.sleep(2 * DEAD_S)
+        assert talk.microphone.health() == "the server has muted the microphone"
+        assert talk.line.republished == 0
+        talk.line.fails = 2
+        talk.microphone.barred("")
+        allowed = talk.end
+        await asyncio.sleep(5.0)
+        assert (talk.microphone.state, talk.microphone.health()) == ("live", "ok")
+        assert talk.line.republished == 1
+        assert talk.served > allowed
+        assert not talk.heard.keys() & set(range(barred, allowed))
+        assert talk.heard.keys() >= set(range(allowed, talk.served))
+
+    play(tape, scenario)

@@ -368,6 +368,67 @@ def test_a_discard_comes_too_late_for_a_live_microphone() -> None:
     assert rig.heard == list(range(rig.position))
 
 
+# -- barred ----------------------------------------------------------------------------------------
+
+
+def test_what_is_said_while_the_server_lets_nobody_hear_us_is_for_nobody() -> None:
+    rig = Rig()
+    rig.converse()
+    rig.speak(50)
+    rig.uplink.bar(barred=True)
+    assert rig.uplink.state == "idle"
+    barred, heard = rig.position, len(rig.heard)
+    rig.speak(100)
+    assert rig.served() == rig.position
+    rig.uplink.bar(barred=False)
+    assert rig.uplink.state == "buffering"
+    again = rig.position
+    rig.speak(50)
+    assert rig.served() == again
+    rig.do(rig.uplink.republished("TR_2", rig.now))
+    rig.subscribe("TR_2")
+    rig.speak(50)
+    assert rig.uplink.state == "live"
+    assert rig.heard[heard:] == list(range(again, rig.position))
+    assert again == barred + 100 * BLOCK
+
+
+def test_a_track_that_a_reconnect_publishes_while_barred_is_not_spoken_on() -> None:
+    rig = Rig()
+    rig.converse()
+    rig.uplink.bar(barred=True)
+    heard = len(rig.heard)
+    rig.do(rig.uplink.republished("TR_2", rig.now))
+    rig.subscribe("TR_2")
+    rig.speak(100)
+    assert (len(rig.heard), rig.uplink.state) == (heard, "idle")
+
+
+def test_without_preconnect_a_track_that_is_allowed_again_is_live() -> None:
+    rig = Rig(preconnect=False)
+    rig.publish()
+    rig.speak(10)
+    rig.uplink.bar(barred=True)
+    heard = len(rig.heard)
+    rig.speak(10)
+    rig.uplink.bar(barred=False)
+    rig.do(rig.uplink.republished("TR_2", rig.now))
+    before = rig.position
+    rig.speak(10)
+    assert rig.heard[heard:] == list(range(before, rig.position))
+
+
+def test_what_was_discarded_before_is_not_kept_because_the_bar_is_lifted() -> None:
+    rig = Rig()
+    rig.publish()
+    rig.speak(10)
+    rig.uplink.discard()
+    rig.uplink.bar(barred=True)
+    rig.uplink.bar(barred=False)
+    rig.speak(10)
+    assert (rig.uplink.state, rig.served()) == ("idle", rig.position)
+
+
 # -- served ----------------------------------------------------------------------------------------
 
 
