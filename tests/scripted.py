@@ -322,6 +322,7 @@ class ScriptedRoom(ScriptedActor):
                 self.room_name if known else "",
                 "terminal-1" if known else "",
                 self.people if known else (),
+                "TR_microphone" if state == "connected" else "",
                 microphone_error=self.barred,
             )
         )

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.messages import ChatMessage
 
+from .occupancy import Occupied
 from .standing import Standing
 from .transcripts import Segment
 
@@ -40,6 +41,7 @@ class Memory(msgspec.Struct, frozen=True):
     room_name: str = ""
     identity: str = ""
     """Of the local participant."""
+    occupied: Occupied | None = None
     agent_due_at: float = 0.0
     """CLOCK_BOOTTIME seconds at which the agent's time is over, if it is waited for."""
     boot_start: bool = False
@@ -63,7 +65,7 @@ def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memo
 
     A conversation whose process was last seen longer than ``within_s`` ago, or before the machine
     was started, is over: nobody who comes by a day later must find the microphone on. What history
-    is owed is not forgotten by that.
+    is owed is not forgotten by that, nor the room that was not left.
     """
     age_s = now - memory.alive_at
     if memory.boot == boot and 0.0 <= age_s <= within_s:
@@ -71,6 +73,7 @@ def resumable(memory: Memory, *, boot: str, now: float, within_s: float) -> Memo
     return Memory(
         boot=boot,
         alive_at=now,
+        occupied=memory.occupied,
         owed=memory.owed,
         restored=memory.restored,
         encrypted=memory.encrypted,

@@ -48,6 +48,7 @@ from .ending import NEVER, Ending, Limits
 from .keeper import Keeper
 from .machine import Machine
 from .memory import Memory, MemoryFile, boot_id, resumable
+from .occupancy import Occupancy
 from .receivers import Receivers
 from .record import Record
 from .showing import Showing
@@ -104,7 +105,8 @@ class SessionActor(Actor):
         cipher = self._cipher = Cipher(has_key=has_key, enabled=memory.encrypted)
         self._admission = Admission(self.settings, tokens, identity, cipher)
         self._admission.room_name = memory.room_name
-        self._work = Work(self, self._machine, self._admission)
+        self._occupancy = Occupancy(memory.occupied)
+        self._work = Work(self, self._machine, self._admission, self._occupancy)
         self._record = Record(self)
         self._chat = Chat(self, self._machine, self._record)
         may_boot = self.incarnation == 1 or memory.boot_start
@@ -234,6 +236,7 @@ class SessionActor(Actor):
     def _room_changed(self, room: RoomState) -> None:
         was_on = self._machine.is_on
         known = self._machine.room.microphone_error
+        self._occupancy.room_changed(room, time.time())
         effects = self._machine.room_changed(room, random.random(), time.monotonic())  # noqa: S311
         if self._machine.is_on and room.conversation == self._machine.conversation:
             self._own = room.identity or self._own
@@ -301,6 +304,7 @@ class SessionActor(Actor):
         self._work.peer(name, up=up)
         match name, up:
             case "room", False:
+                self._occupancy.room_went()
                 self.do(self._machine.room_went(time.monotonic()))
             case "audio", True:
                 self.do(self._machine.audio_came())
@@ -377,6 +381,7 @@ class SessionActor(Actor):
             standing=self._machine.standing,
             room_name=self._admission.room_name,
             identity=self._own,
+            occupied=self._occupancy.occupied,
             agent_due_at=self._agent_timer.due_at,
             boot_start=self._boot.is_wanted,
             began_at=self._ending.began_at or self._began_at,

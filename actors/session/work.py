@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Coroutine, Iterable
 from typing import Any, Protocol
+
+import msgspec
 
 from actors.messages import (
     DiscardBuffer,
@@ -20,6 +23,7 @@ from actors.messages import (
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 
 from .admission import Admission
+from .dispatch import GRACE_S
 from .effects import (
     ArmTimer,
     CancelTimer,
@@ -32,6 +36,7 @@ from .effects import (
     StopRecorder,
 )
 from .machine import Machine
+from .occupancy import Occupancy
 from .tokens import TokenError
 
 log = logging.getLogger(__name__)
@@ -63,6 +68,9 @@ class Session(Protocol):
     def do(self, effects: list[Effect]) -> None:
         """The machine has moved."""
 
+    def remember_soon(self) -> None:
+        """Write down how things stand, when there is time."""
+
 
 class Work:
     """Of one session process.
@@ -70,10 +78,13 @@ class Work:
     That a process has died is no answer: it is asked again until it is back, or time is up.
     """
 
-    def __init__(self, session: Session, machine: Machine, admission: Admission) -> None:
+    def __init__(
+        self, session: Session, machine: Machine, admission: Admission, occupancy: Occupancy
+    ) -> None:
         self._session = session
         self._machine = machine
         self._admission = admission
+        self._occupancy = occupancy
         self._queue: asyncio.Queue[Effect | asyncio.Future[None]] = asyncio.Queue()
         self._joining: asyncio.Task[None] | None = None
         self._is_back = {ROOM: asyncio.Event(), AUDIO: asyncio.Event()}
@@ -129,7 +140,7 @@ class Work:
                     self._cancel_join()
                 case Leave():
                     self._cancel_join()
-                    await self._order(ROOM, LeaveRoom(), LEAVE_S)
+                    await self._leave()
                 case Discard():
                     await self._order(ROOM, DiscardBuffer())
                 case StopRecorder():
@@ -152,14 +163,24 @@ class Work:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    async def _order(self, to: str, order: Message, timeout_s: float = ORDER_S) -> None:
-        """Something is to end. Whoever is dead has ended it, or will show that he has not."""
+    async def _order(self, to: str, order: Message, timeout_s: float = ORDER_S) -> bool:
+        """Something is to end; False when it was not carried out. Whoever is dead has ended it, or
+        will show that he has not.
+        """
         if to in self._down:
-            return
+            return False
         try:
             await self._session.ask(to, order, timeout_s)
         except OrderFailed as failed:
             log.warning("order not carried out", extra={"to": to, "code": failed.code})
+            return False
+        return True
+
+    async def _leave(self) -> None:
+        is_noticed = self._occupancy.is_noticed
+        if await self._order(ROOM, LeaveRoom(), LEAVE_S) and is_noticed:
+            self._occupancy.occupied = None
+            self._session.remember_soon()
 
     async def _start_recorder(self, *, resume: bool) -> None:
         conversation = self._machine.conversation
@@ -205,11 +226,30 @@ class Work:
         order = None
         if not leaving or self._admission.room_name != leaving:
             order = await self._admission.order(conversation)
-        if order is not None and order.room_name != leaving:
+        if order is None or order.room_name == leaving:
+            await self._order(ROOM, LeaveRoom(), LEAVE_S)
+        elif before := self._occupancy.of_another(conversation, order.room_name, time.time()):
+            await self._leave_for(before.conversation, order)
+        else:
             return order
-        await self._order(ROOM, LeaveRoom(), LEAVE_S)
         await asyncio.sleep(ROOM_CLOSED_S)
         return await self._admission.order(conversation)
+
+    async def _leave_for(self, conversation: str, order: JoinRoom) -> None:
+        """Join once more for a conversation that is over, without a sound, and leave: that its
+        agent takes for the end. One that has lost the same server is waited for. Raises
+        ``OrderFailed``.
+        """
+        log.warning("the room of the last conversation was not left: leaving it now")
+        order = msgspec.structs.replace(
+            order, conversation=conversation, microphone=False, preconnect=False
+        )
+        while True:
+            await self._insist(ROOM, order, JOIN_S)
+            await asyncio.sleep(GRACE_S)
+            stands = self._occupancy.stands(conversation)
+            if await self._order(ROOM, LeaveRoom(), LEAVE_S) and stands:
+                return
 
     async def _insist(self, to: str, order: Message, within_s: float) -> None:
         """Ask, and ask again while nobody is there or it is busy ending, and when it is back: what

@@ -46,7 +46,9 @@ class LiveKit(Section, frozen=True):
     agent_metadata: str = ""
     """Given to the agent's job as its metadata."""
     room_name: str = ""
-    """Empty: a new name for each conversation."""
+    """Empty: a new name for each conversation. With a name, a conversation that follows one whose
+    room could not be left (the server was out of reach) begins half a minute later, so that it does
+    not get that one's agent; what is said meanwhile is kept for its own."""
     identity: str = ""
     """Of this terminal in the room. Empty: terminal-HOSTNAME."""
     participant_name: str = ""

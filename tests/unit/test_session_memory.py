@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from actors.messages import ChatMessage, SessionError
 from actors.session.memory import Memory, MemoryFile, boot_id, resumable
+from actors.session.occupancy import Occupied
 from actors.session.standing import Standing
 from actors.session.transcripts import Segment
 
@@ -25,6 +26,7 @@ FULL = Memory(
     standing=Standing("c1", True, True, True, True, "timeout", SessionError("sender", "no")),
     room_name="room-1",
     identity="terminal-1",
+    occupied=Occupied("c1", "room-1", 1.0),
     agent_due_at=120.0,
     sending=(SAID,),
     owed=(SAID,),
@@ -118,11 +120,11 @@ def test_a_conversation_of_a_moment_ago_goes_on() -> None:
 
 
 @pytest.mark.parametrize(("boot", "now"), [("b1", 209.1), ("b1", 99.0), ("b2", 101.0)])
-def test_one_of_long_ago_or_of_another_boot_is_over_but_history_gets_its_due(
+def test_one_of_long_ago_or_of_another_boot_is_over_but_history_gets_its_due_and_the_room(
     boot: str, now: float
 ) -> None:
     assert resumable(FULL, boot=boot, now=now, within_s=109.0) == Memory(
-        boot=boot, alive_at=now, owed=(SAID,)
+        boot=boot, alive_at=now, occupied=FULL.occupied, owed=(SAID,)
     )
 
 
