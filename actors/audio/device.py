@@ -3,16 +3,18 @@
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from .breaks import Breaks
 from .devices import Device, Direction, find, formats
 from .format import FromCard, ToCard
 from .identity import hardware_ids
 from .mixer import Mixer
-from .source import DeviceError, OnBlock, OnLost, OnPlayed, clock
+from .source import DeviceError, OnBlock, OnBreak, OnLost, OnPlayed, clock
 
 try:
     import sounddevice
@@ -55,11 +57,18 @@ class Microphone:
     """A converter that works is never quite silent."""
 
     def __init__(
-        self, wanted: str, sample_rate: int, block_ms: int, on_block: OnBlock, on_lost: OnLost
+        self,
+        wanted: str,
+        sample_rate: int,
+        block_ms: int,
+        on_block: OnBlock,
+        on_break: OnBreak,
+        on_lost: OnLost,
     ) -> None:
         """Open it. Raises :class:`DeviceError`."""
         self._loop = asyncio.get_running_loop()
         self._on_block = on_block
+        self._on_break = on_break
         self._on_lost = on_lost
         self._closing = threading.Event()
         self._block_s = block_ms / 1000
@@ -68,6 +77,7 @@ class Microphone:
         """How old the first sample of a block is when it arrives, as the device says."""
         self.xruns = 0
         """Times that samples were lost because they were not fetched."""
+        self._breaks = Breaks()
         self._format: FromCard | None = None
         self._stream, self.name, self.note = _open(
             sounddevice.RawInputStream,
@@ -94,8 +104,11 @@ class Microphone:
     def _callback(self, block: Any, _frames: int, times: Any, status: Any) -> None:
         # Some systems tell the age of the last sample here.
         self.latency_s = max(self._block_s, times.currentTime - times.inputBufferAdcTime)
-        self.xruns += bool(status.input_overflow)
+        overflowed = bool(status.input_overflow)
+        self.xruns += overflowed
         now = clock()
+        if self._breaks.block(now, time.monotonic(), overflowed=overflowed):
+            self._loop.call_soon_threadsafe(self._on_break)
         if self._format is None:
             self._loop.call_soon_threadsafe(self._on_block, bytes(block), now)
             return

@@ -21,6 +21,7 @@ from .probe import attempt, devices
 from .source import (
     DeviceError,
     OnBlock,
+    OnBreak,
     OnLost,
     OnPlayed,
     Sink,
@@ -69,6 +70,7 @@ class Ends:
         memory: Path,
         mixer: Mixer,
         on_block: OnBlock,
+        on_break: OnBreak,
         on_played: OnPlayed,
         on_lost: OnLost,
     ) -> None:
@@ -93,7 +95,7 @@ class Ends:
         self.sink: Sink | None
         self.source, self._input = _first(
             self._inputs.order(),
-            lambda name: open_source(name, audio, on_block, on_lost),
+            lambda name: open_source(name, audio, on_block, on_break, on_lost),
         )
         try:
             self.sink, self._output = _first(

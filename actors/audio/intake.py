@@ -68,6 +68,12 @@ class Intake:
         if self._processing is not None:
             self._processing.played(pcm)
 
+    def broke(self) -> None:
+        """Before the next block samples are missing."""
+        self._recorder.broke()
+        if self._pace is not None:
+            self._pace.broke()
+
     async def first(self, within_s: float) -> bool:
         """Wait for the next block that goes on the tape; False: none has come."""
         self._first = asyncio.get_running_loop().create_future()

@@ -53,6 +53,10 @@ class Pace:
         """Of the speed at present; 0.0: none."""
         return self._step - 1.0
 
+    def broke(self) -> None:
+        """Samples were lost before the next block."""
+        self._window_ends = -math.inf
+
     def push(self, pcm: bytes, given_at: float) -> bytes:
         """A block of int16 mono, and when the device gave it: seconds of a clock that is right."""
         made = self._made(pcm)

@@ -121,7 +121,9 @@ async def _input(
         elif blocks >= ENOUGH and (ear.hears or not (microphone and microphone.has_noise)):
             end("")
 
-    microphone = open_source(name, Audio(sample_rate=rate, block_ms=block_ms), on_block, end)
+    microphone = open_source(
+        name, Audio(sample_rate=rate, block_ms=block_ms), on_block, lambda: None, end
+    )
     if microphone is None:
         return Tried(name=name)
     try:

@@ -120,6 +120,7 @@ class Audio(Actor):
             self.runtime_dir,
             self._voice.mixer,
             self._on_block,
+            self._intake.broke,
             self._intake.played,
             self._lost,
         )
@@ -289,9 +290,11 @@ class Audio(Actor):
             await asyncio.sleep(_LEVEL_S)
             stopped = stopped + 1 if blocks == self._intake.blocks else 0
             blocks = self._intake.blocks
-            if self._source is not None and stopped >= _STOPPED_LEVELS and self._ends.stopped():
-                silent_s = _LEVEL_S * stopped
-                raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
+            if self._source is not None and stopped >= _STOPPED_LEVELS:
+                self._intake.broke()
+                if self._ends.stopped():
+                    silent_s = _LEVEL_S * stopped
+                    raise RuntimeError(f"no samples from {self._source.name} for {silent_s:g} s")
             stalled = stalled + 1 if reads == self._voice.mixer.reads else 0
             reads = self._voice.mixer.reads
             self._ends.takes = self._ends.takes or not stalled

@@ -16,11 +16,11 @@ class Recorder:
         self._tape = tape
         self._rate = tape.header.sample_rate
         self.resuming = False
-        """With the next block it goes on after a restart: then it is known what was missed."""
+        """With the next block it goes on after a break: then it is known what was missed."""
         self._unmuted_at = -math.inf
         self._began_at = -math.inf
         self.missed = 0
-        """Samples of the gap with which it went on after a restart."""
+        """Samples of the gap with which it went on after a break."""
 
     @property
     def is_on(self) -> bool:
@@ -76,6 +76,10 @@ class Recorder:
                 self._tape.append(pcm, given_at)
                 self._began_at = given_at
         return False
+
+    def broke(self) -> None:
+        """Samples are being lost, up to the next block."""
+        self.resuming = self.is_on
 
     def stop(self) -> None:
         """The conversation is over: nothing of it is kept."""

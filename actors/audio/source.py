@@ -17,6 +17,10 @@ OnBlock = Callable[[bytes, float], None]
 """Called in the loop with each block, int16 mono at the terminal's rate, and when the device gave
 it, however late the loop is: seconds of :func:`clock`."""
 
+OnBreak = Callable[[], None]
+"""Called in the loop before a block when samples before it were lost: the device says so, or the
+machine has slept."""
+
 OnPlayed = Callable[[bytes], None]
 """Called in the device's thread with all that it has taken, its silence included."""
 
@@ -102,7 +106,9 @@ class Sink(Protocol):
         """Silence."""
 
 
-def open_source(wanted: str, audio: Audio, on_block: OnBlock, on_lost: OnLost) -> Source | None:
+def open_source(
+    wanted: str, audio: Audio, on_block: OnBlock, on_break: OnBreak, on_lost: OnLost
+) -> Source | None:
     """The microphone of this name; None for "none". Raises :class:`DeviceError`."""
     if wanted == NONE:
         return None
@@ -115,7 +121,7 @@ def open_source(wanted: str, audio: Audio, on_block: OnBlock, on_lost: OnLost) -
         )
     from .device import Microphone
 
-    return Microphone(wanted, audio.sample_rate, audio.block_ms, on_block, on_lost)
+    return Microphone(wanted, audio.sample_rate, audio.block_ms, on_block, on_break, on_lost)
 
 
 def open_sink(

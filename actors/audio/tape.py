@@ -108,11 +108,12 @@ class Tape:
         self._update(recording=False)
 
     def resume(self, now: float) -> int:
-        """Go on after a restart; ``now`` is when the next sample to be written was captured. What
+        """Go on after a break; ``now`` is when the next sample to be written was captured. What
         was missed until then is a gap; returns its length.
         """
         missed = max(0, round((now - self.header.written_at) * self.header.sample_rate))
-        self._skip(missed, now, recording=True)
+        self._update(recording=True)
+        self.skip(missed, now)
         return missed
 
     def mute(self, muted: bool) -> None:
@@ -139,7 +140,17 @@ class Tape:
 
     def skip(self, count: int, now: float) -> None:
         """Note that ``count`` samples were never captured, the last of them at ``now``."""
-        self._skip(count, now)
+        end = self.header.end + count
+        oldest = end - self.header.capacity + self._guard
+        gaps = [gap for gap in self.header.gaps if gap.end > oldest]
+        if gaps and gaps[-1].end == self.header.end:
+            gaps[-1] = gaps[-1]._replace(length=gaps[-1].length + count)
+        elif count:
+            gaps.append(Gap(self.header.end, count))
+        if len(gaps) > MAX_GAPS:  # the oldest is silence from now on, not what lies under it
+            first = gaps.pop(0)
+            self._zero(max(first.position, oldest), first.end)
+        self._update(end=end, gaps=tuple(gaps), written_at=now)
 
     def serve(self, position: int) -> None:
         """Everything before ``position`` has reached the agent. It goes back within a conversation:
@@ -183,19 +194,6 @@ class Tape:
         self._zero(max(header.wiped, header.end + self._guard - header.capacity), stop)
         if header.wiped < header.start:
             self._update(wiped=header.start)
-
-    def _skip(self, count: int, now: float, **changes: object) -> None:
-        end = self.header.end + count
-        oldest = end - self.header.capacity + self._guard
-        gaps = [gap for gap in self.header.gaps if gap.end > oldest]
-        if gaps and gaps[-1].end == self.header.end:
-            gaps[-1] = gaps[-1]._replace(length=gaps[-1].length + count)
-        elif count:
-            gaps.append(Gap(self.header.end, count))
-        if len(gaps) > MAX_GAPS:  # the oldest is silence from now on, not what lies under it
-            first = gaps.pop(0)
-            self._zero(max(first.position, oldest), first.end)
-        self._update(end=end, gaps=tuple(gaps), written_at=now, **changes)
 
     def _places(self, position: int, stop: int) -> Iterator[tuple[int, int]]:
         """Where these positions are in the ring: (index, count), at most two."""

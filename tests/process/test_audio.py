@@ -440,6 +440,38 @@ def test_an_unreadable_microphone_does_not_make_a_conversation_that_was_cut_off_
     run(scenario())
 
 
+def test_what_a_microphone_has_not_given_for_a_while_is_a_gap_also_within_a_process(
+    runtime_dir: Path, speech: Path
+) -> None:
+    """A new process is tried once; then it is waited for."""
+
+    async def scenario() -> None:
+        path = runtime_dir / "speech.wav"
+        path.write_bytes(speech.read_bytes())
+        asleep = path.with_suffix(".asleep")
+        async with bench_with(runtime_dir, input=f"file:{path}") as bench:
+            await bench.start(SLEEPY)
+            start = await bench.record()
+            bench.room.follow()
+            await bench.room.receive(start + RATE // 2)
+            asleep.touch()
+            assert await bench.children.exit_code("audio") == 1
+            asleep.unlink()
+            await bench.start(SLEEPY)
+            await bench.room.receive(bench.tape.end + RATE)
+            asleep.touch()
+            await bench.until_state(lambda state: state.deaf == "stopped")
+            end = bench.tape.end
+            asleep.unlink()
+            await bench.room.receive(end + 3 * RATE)
+            assert [gap for gap, _length in bench.room.gaps][1:] == [end]
+            positions, pcm = bench.room.samples()
+            off = (places(pcm) - (positions - start) + PERIOD // 2) % PERIOD - PERIOD // 2
+            assert np.abs(off).max() <= RATE // 20, "a gap is not as long as what was missed"
+
+    run(scenario())
+
+
 def test_a_microphone_that_is_slow_to_wake_is_recorded_from_its_first_samples(
     runtime_dir: Path, speech: Path
 ) -> None:

@@ -15,6 +15,7 @@ from actors.runtime.errors import OrderFailed
 from supervisor.drill.coded_signal import Heard, decode, generate
 from tests.audio_bench import Bench
 from tests.children import DEADLINE_S
+from tests.lossy_card import LOST_S
 from tests.peers.pulse import PulseAudio
 from tests.speech import speech_like
 
@@ -196,6 +197,22 @@ def test_a_sound_system_that_hangs_ends_the_process_with_a_reason(
             await bench.room.receive(bench.room.end + RATE // 2)
             ((_, length),) = bench.room.gaps
             assert length > 1.8 * RATE
+
+    asyncio.run(scenario())
+
+
+def test_what_the_card_says_that_it_has_lost_is_a_gap(runtime_dir: Path, pulse: PulseAudio) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, output="none") as bench:
+            await bench.start("tests.lossy_card:Lossy")
+            await bench.record()
+            bench.room.follow()
+            await bench.room.receive(bench.room.end + RATE)
+            (runtime_dir / "lose").touch()
+            await bench.until_state(lambda state: state.input_xruns > 0)
+            await bench.room.receive(bench.tape.end + RATE)
+            lengths = [length for _, length in bench.room.gaps]
+            assert max(lengths) > LOST_S / 2 * RATE, lengths
 
     asyncio.run(scenario())
 

@@ -99,3 +99,16 @@ def test_samples_that_were_lost_are_not_made_up_for() -> None:
         now += 0.02 + (2 * LOST_S if number == 2000 else 0.0)
         pace.push(bytes(2 * BLOCK), now)
         assert pace.correction == 0.0
+
+
+@pytest.mark.parametrize("lost_s", [TOLERATED_S * 5, LOST_S * 5])
+def test_what_is_known_to_be_lost_is_not_made_up_for(lost_s: float) -> None:
+    pace = Pace(RATE)
+    now = 0.0
+    for number in range(60 * 50):
+        now += 0.02
+        if number == 1000:
+            now += lost_s
+            pace.broke()
+        pace.push(bytes(2 * BLOCK), now)
+        assert pace.correction == 0.0

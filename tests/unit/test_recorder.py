@@ -204,6 +204,49 @@ def test_what_is_too_old_is_forgotten_at_the_start(bench: Bench) -> None:
     assert bench.tape.header.conversation == ""
 
 
+# -- samples that are lost -------------------------------------------------------------------------
+
+
+def test_what_a_device_has_lost_is_a_gap(bench: Bench) -> None:
+    bench.recorder.start("c", bench.now, resume=False)
+    bench.speak(2)
+    bench.now += 5.0
+    bench.recorder.broke()
+    bench.speak(2)
+    assert bench.heard == ["words", "words", 5 * RATE, "words", "words"]
+    bench.recorder.broke()
+    bench.recorder.broke()
+    bench.speak()
+    assert bench.heard[-2:] == ["words", "words"], "nothing was lost after all"
+
+
+def test_a_block_that_is_only_late_makes_no_gap(bench: Bench) -> None:
+    bench.recorder.start("c", bench.now, resume=False)
+    bench.speak()
+    bench.recorder.block(WORDS, bench.now + 0.3, BLOCK_S)
+    assert bench.heard == ["words", "words"]
+
+
+def test_a_break_does_not_begin_a_recording(bench: Bench) -> None:
+    bench.recorder.broke()
+    assert not bench.recorder.is_on
+    bench.recorder.start("c", bench.now, resume=False)
+    bench.speak()
+    bench.next_process(same_terminal=False)
+    bench.recorder.broke()
+    assert not bench.recorder.is_on
+
+
+def test_a_process_that_ends_in_a_break_leaves_its_gap_to_the_next(bench: Bench) -> None:
+    bench.recorder.start("c", bench.now, resume=False)
+    bench.speak()
+    bench.recorder.broke()
+    bench.now += 0.5
+    bench.next_process()
+    bench.speak()
+    assert bench.heard == ["words", 500, "words"]
+
+
 # -- going on by order -----------------------------------------------------------------------------
 
 
