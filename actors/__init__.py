@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .api.errors import AgentFailed as AgentFailed
     from .api.errors import CallpointError as CallpointError
     from .api.errors import OptionsError as OptionsError
+    from .api.errors import OrderInDoubt as OrderInDoubt
     from .api.errors import OrderRefused as OrderRefused
+    from .api.errors import SendInDoubt as SendInDoubt
     from .api.errors import SessionClosed as SessionClosed
     from .api.errors import SessionFailed as SessionFailed
     from .api.errors import TerminalError as TerminalError
@@ -50,7 +52,9 @@ _HOMES = {
         "AgentFailed",
         "CallpointError",
         "OptionsError",
+        "OrderInDoubt",
         "OrderRefused",
+        "SendInDoubt",
         "SessionClosed",
         "SessionFailed",
         "TerminalError",
@@ -88,11 +92,13 @@ __all__ = [
     "MessageReceiver",
     "MessageSender",
     "OptionsError",
+    "OrderInDoubt",
     "OrderRefused",
     "ReceivedMessage",
     "Refreshed",
     "RpcError",
     "RpcInvocation",
+    "SendInDoubt",
     "SentMessage",
     "Session",
     "SessionClosed",

@@ -4,6 +4,8 @@ by ``session.error`` and ``agent.error``.
 
 from actors.messages import AgentError
 
+from .message import SentMessage
+
 _AGENT_ERRORS: dict[AgentError, str] = {
     "timeout": "the agent did not come in time",
     "left": "the agent has left unexpectedly",
@@ -30,7 +32,24 @@ class OptionsError(CallpointError):
 
 
 class OrderRefused(CallpointError):
-    """The terminal is there and did not do it."""
+    """The terminal did not do it, and will not."""
+
+
+class OrderInDoubt(CallpointError):
+    """Nobody has answered in time, or a process of the terminal died over it and was not back at
+    once: it may have been done all the same, or may still be.
+    """
+
+
+class SendInDoubt(OrderInDoubt):
+    """A text of which it is not known whether it was sent, or still will be. To send it again may
+    double it: if it was, it will be in ``session.messages``, under the same id.
+    """
+
+    def __init__(self, reason: str, remedy: str, message: SentMessage) -> None:
+        super().__init__(reason, remedy)
+        self.message = message
+        """As it was to be sent."""
 
 
 class SessionClosed(CallpointError):

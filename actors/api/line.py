@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from actors.messages import Message
 from actors.runtime.errors import OrderFailed
 
-from .errors import OrderRefused, SessionClosed
+from .errors import OrderInDoubt, OrderRefused, SessionClosed
 from .observers import Observers
 from .opening import Opening
 from .options import SessionOptions
@@ -87,7 +87,9 @@ class Line:
             await self._stack.aclose()
 
     async def order(self, message: Message) -> None:
-        """Ask the terminal's session. Raises :class:`OrderRefused`, :class:`SessionClosed`."""
+        """Ask the terminal's session. Raises :class:`OrderRefused`, :class:`OrderInDoubt`, and
+        :class:`SessionClosed`.
+        """
         await self.asked(lambda link: link.order(message))
 
     async def asked(self, ask: "Callable[[Link], Awaitable[Message]]") -> Message:
@@ -97,7 +99,8 @@ class Line:
         try:
             return await ask(self.link)
         except OrderFailed as failed:
-            raise OrderRefused(failed.reason, failed.remedy) from None
+            error = OrderInDoubt if failed.in_doubt else OrderRefused
+            raise error(failed.sentence, failed.remedy) from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -105,7 +108,7 @@ class Line:
             # Nobody has cancelled us: the line was closed by another task.
             if self.is_closed:
                 raise SessionClosed from None
-            raise OrderRefused("the terminal has ended", "start() starts another") from None
+            raise OrderInDoubt("the terminal has ended", "start() starts another") from None
 
     def _make_link(self, runtime_dir: Path) -> "Link":
         from .link import Link

@@ -13,7 +13,9 @@ class MessageSender(Protocol):
     """Sends what the user writes."""
 
     async def send(self, message: SentMessage) -> None:
-        """Raise anything to say that it was not sent."""
+        """Raise anything to say that it was not sent, but :class:`OrderInDoubt` when it may have
+        been.
+        """
 
 
 class MessageReceiver(Protocol):
@@ -34,7 +36,7 @@ class TextSender:
         self._order = order
 
     async def send(self, message: SentMessage) -> None:
-        """Raises :class:`OrderRefused`."""
+        """Raises :class:`OrderRefused` and :class:`OrderInDoubt`."""
         if self._order is None:
             raise OrderRefused("this sender belongs to no session", "give it to Session(senders=)")
         await self._order(Say(message.text, message.id))

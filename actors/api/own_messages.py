@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from actors.messages import Message
 
+from .errors import OrderInDoubt, SendInDoubt
 from .message import ReceivedMessage, SentMessage
 from .messaging import MessageReceiver, MessageSender, TextSender
 from .observers import Observers
@@ -37,21 +38,31 @@ class OwnMessages:
         self._receiving: list[asyncio.Task[None]] = []
 
     async def send(self, text: str) -> SentMessage | None:
-        """Through all senders in order; None: one has failed, and the rest were skipped."""
+        """Through all senders in order; None: one has failed, and the rest were skipped.
+
+        Raises :class:`SendInDoubt` when that is not known of one.
+        """
         message = SentMessage(str(uuid.uuid4()), time.time(), text)
         for sender in self._senders:
             try:
                 await sender.send(message)
+            except OrderInDoubt as doubt:
+                if self._view.get(message.id) is None:  # one that is listed was sent
+                    self._failed(sender, doubt.reason)
+                    raise SendInDoubt(doubt.reason, doubt.remedy, message) from None
             except Exception as failed:
                 reason = getattr(failed, "reason", "") or type(failed).__name__
-                log.warning("message not sent", extra={"sender": type(sender).__name__})
-                self._tell(self._view.fail("sender", str(reason)))
+                self._failed(sender, str(reason))
                 return None
         if (listed := self._view.get(message.id)) is not None:
             return SentMessage(message.id, listed.timestamp, message.text)
         own = ReceivedMessage(message.id, message.timestamp, "user_input", message.text)
         self._tell(self._view.put_own(own))
         return message
+
+    def _failed(self, sender: MessageSender, reason: str) -> None:
+        log.warning("message not sent", extra={"sender": type(sender).__name__})
+        self._tell(self._view.fail("sender", reason))
 
     def receive(self) -> None:
         """From all receivers, from now on; once."""

@@ -29,7 +29,7 @@ from . import data
 from .agent import Agent
 from .data import OnData
 from .devices import DIRECTION, AudioDevice, DeviceKind, of_kind, order
-from .errors import OrderRefused
+from .errors import OrderInDoubt, OrderRefused
 from .line import Line
 from .message import ReceivedMessage, SentMessage, received, to_chat
 from .messaging import MessageReceiver, MessageSender
@@ -161,8 +161,7 @@ class Session:
 
     async def prepare_connection(self) -> None:
         """Ahead of :meth:`start`, which is then faster: open the terminal, and have it fetch the
-        token. One that cannot be had is no error yet. Raises as :meth:`open`, and
-        :class:`OrderRefused` when nobody answers.
+        token. One that cannot be had is no error yet. Raises as :meth:`end`.
         """
         await self.open()
         await self._line.order(PrepareSession())
@@ -249,7 +248,10 @@ class Session:
 
         With pre-connect audio the recorder runs before anything is connected: wait in another task
         with ``agent.wait_until_could_be_listening``. Trouble with network, tokens or microphone is
-        not raised but is :attr:`error`. Raises as :meth:`open`.
+        not raised but is :attr:`error`.
+
+        Raises as :meth:`open`, and :class:`OrderInDoubt` when nobody answers: the microphone may
+        be on, or go on.
         """
         await self.open()
         self._tell(self._view.clear_error())
@@ -265,15 +267,17 @@ class Session:
     async def end(self) -> None:
         """End the conversation; the terminal goes on, and so does this object.
 
-        Raises as :meth:`open`, and :class:`OrderRefused` when nobody answers.
+        Raises as :meth:`open`, :class:`OrderRefused` when it was not and will not be done, and
+        :class:`OrderInDoubt` when nobody answers.
         """
         await self.open()
         await self._line.order(EndSession())
 
     async def send(self, text: str) -> SentMessage | None:
-        """Send the agent a text. None: it was not sent, and :attr:`error` says why.
+        """Send the agent a text. None: it was not sent and will not be, and :attr:`error` says why.
 
-        Raises as :meth:`open`.
+        Raises as :meth:`open`, and :class:`SendInDoubt` when it is not known whether it was, which
+        takes a process of the terminal that died over it and was not back at once.
         """
         await self.open()
         return await self._own.send(text)
@@ -327,7 +331,7 @@ class Session:
         try:
             await self._observers.until(lambda _: self._view.uses(chosen), DEVICES_S)
         except TimeoutError:
-            raise OrderRefused(
+            raise OrderInDoubt(
                 "the device was there when it was tried, and is not used",
                 "callpoint status shows what is the matter",
             ) from None
@@ -363,9 +367,9 @@ class Session:
     async def perform_rpc(self, method: str, payload: str = "", *, timeout_s: float = 15.0) -> str:
         """Call a method of the agent; returns its answer.
 
-        Raises :class:`RpcError` when it has none, as :meth:`open`, and :class:`OrderRefused` when
-        no conversation is connected, or a process of the terminal dies meanwhile: it is not known
-        then whether the agent was called.
+        Raises :class:`RpcError` when it has none, as :meth:`open`, :class:`OrderRefused` when no
+        conversation is connected, and :class:`OrderInDoubt` when a process of the terminal dies
+        meanwhile: it is not known then whether the agent was called.
         """
         await self.open()
         call = PerformRpc(method, payload, timeout_s)
@@ -421,8 +425,9 @@ class Session:
         is ``session.agent.identity``) or to everyone. Reliable ones arrive in order or not at all;
         others may be lost, and are as fast as can be.
 
-        Raises as :meth:`open`, and :class:`OrderRefused` when it was not sent, or a process of the
-        terminal dies meanwhile: it is not known then whether it was.
+        Raises as :meth:`open`, :class:`OrderRefused` when it was not sent, and
+        :class:`OrderInDoubt` when a process of the terminal dies meanwhile: it is not known then
+        whether it was.
         """
         await self.open()
         packet = data.order(payload, topic, to, reliable=reliable)

@@ -167,7 +167,8 @@ class Browser:
         try:
             await self._carry_out(order)
         except OrderFailed as failed:
-            self._answer(Refused(order.id, failed.code, failed.reason, failed.remedy))
+            code, said = failed.code, failed.sentence
+            self._answer(Refused(order.id, code, said, failed.remedy, failed.in_doubt))
         else:
             self._answer(Accepted(order.id))
         finally:

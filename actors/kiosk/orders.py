@@ -85,19 +85,19 @@ def _id_of(text: str) -> int | None:
         return None
 
 
-def for_session(order: Order) -> tuple[Message, float]:
-    """The ask to the session, and how many seconds its answer may take."""
+def for_session(order: Order) -> Message:
+    """The ask to the session."""
     match order:
         case SayOrder(text=text, message=message):
-            return Say(text.strip(), message), 15.0
+            return Say(text.strip(), message)
         case StartOrder():
-            return StartSession(), 15.0
+            return StartSession()
         case EndOrder():
-            return EndSession(), 10.0
+            return EndSession()
         case MuteOrder(muted=muted):
-            return SetMuted(muted), 5.0
+            return SetMuted(muted)
         case DismissOrder():
-            return DismissError(), 5.0
+            return DismissError()
         case _:
             raise TypeError(order)
 

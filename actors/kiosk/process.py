@@ -1,7 +1,5 @@
 """The kiosk process: the terminal as a web page of this machine."""
 
-import asyncio
-
 from actors.messages import (
     AudioLevel,
     AudioState,
@@ -15,8 +13,9 @@ from actors.messages import (
     SessionState,
 )
 from actors.runtime.actor import Actor
-from actors.runtime.errors import OrderFailed, Unreachable
+from actors.runtime.errors import OrderFailed
 from actors.runtime.fetcher import Fetcher
+from actors.runtime.insist import ANSWER_S, insist
 from actors.runtime.post import ROUTER
 
 from . import assets
@@ -28,7 +27,6 @@ from .view import View
 
 SESSION = "session"
 
-_ORDER_AGAIN_S = 0.1
 _PATIENCE_S = 1.5
 """How long a page's order waits for a session that has just crashed."""
 
@@ -113,20 +111,9 @@ class Kiosk(Actor):
         self._site.broadcast(self._view.take_list(messages))
 
     async def _carry_out(self, order: Order) -> None:
-        """Ask again while there is nobody: a session that crashed is back in a moment, and no
-        order does any harm when it is given twice.
-        """
-        message, timeout_s = for_session(order)
-        give_up = asyncio.get_running_loop().time() + _PATIENCE_S
-        while True:
-            try:
-                await self.ask(SESSION, message, timeout_s)
-            except Unreachable:
-                if asyncio.get_running_loop().time() > give_up:
-                    raise
-                await asyncio.sleep(_ORDER_AGAIN_S)
-            else:
-                return
+        """No order does any harm when it is given twice."""
+        message = for_session(order)
+        await insist(lambda: self.ask(SESSION, message, ANSWER_S), _PATIENCE_S)
 
     def _tell_state(self) -> None:
         self.publish_state(KioskState(self._address, self._site.browsers))

@@ -155,6 +155,8 @@ class Refused(Frame, tag="error", frozen=True):
     code: str
     reason: str
     remedy: str = ""
+    in_doubt: bool = False
+    """It may have been carried out all the same, or may still be."""
 
     def key(self) -> str:
         """Every answer arrives."""

@@ -36,6 +36,8 @@ class Failed(Message, tag="failed", frozen=True):
     """A sentence for people, without secrets or personal data."""
     remedy: str = ""
     """What can be done about it, when that is known."""
+    in_doubt: bool = False
+    """It may have been carried out all the same, or may still be."""
 
 
 class Peer(Message, tag="peer", frozen=True):

@@ -20,12 +20,13 @@ class RoomError(Exception):
     """The room did not do it. The text is a sentence for people and has no secret in it.
 
     ``code``, for programs: ``refused`` (the token), ``invalid`` (the address), ``unreachable``,
-    ``not-connected``.
+    ``not-connected``. ``in_doubt``: it may have, or may still do it.
     """
 
-    def __init__(self, reason: str, code: str = "unreachable") -> None:
+    def __init__(self, reason: str, code: str = "unreachable", *, in_doubt: bool = False) -> None:
         super().__init__(reason)
         self.code = code
+        self.in_doubt = in_doubt
 
 
 @dataclass(frozen=True)

@@ -384,7 +384,9 @@ class LiveKitRoom:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 return await work
         except TimeoutError:
-            raise RoomError(f"not sent within {SEND_TIMEOUT_S:g} s") from None
+            # The client goes on with what it was given.
+            reason = f"not known to be sent within {SEND_TIMEOUT_S:g} s"
+            raise RoomError(reason, in_doubt=True) from None
         except (rtc.StreamError, RuntimeError) as error:
             raise RoomError(f"not sent: {reasons.scrubbed(str(error))}") from None
 

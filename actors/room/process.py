@@ -379,4 +379,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except RoomError as error:
-        raise OrderFailed(error.code, str(error)) from None
+        raise OrderFailed(error.code, str(error), in_doubt=error.in_doubt) from None

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +11,8 @@ from typing import Self
 from actors.messages import Envelope, Failed, Message, Missed, Peer
 
 from .bus import Bus
-from .errors import OrderFailed, Unreachable
+from .errors import OrderFailed
+from .insist import ANSWER_S, insist
 from .post import ROUTER, Post, runtime_socket_exists
 
 OnMessage = Callable[[Message, str], None]
@@ -24,11 +24,6 @@ OnPeer = Callable[[str, bool], None]
 OnAsk = Callable[[Message, str], Awaitable[Message]]
 """Called with an ask and the name of its sender; the answer, or ``OrderFailed``."""
 
-PATIENCE_S = 5.0
-"""How long an order waits for an actor that has just crashed; it is back in a fraction of it."""
-ANSWER_S = 15.0
-"""A start waits for the sound device, a message for the room."""
-_AGAIN_S = 0.1
 MAX_ASKED = 64
 """Asks that are being answered at a time."""
 
@@ -125,18 +120,8 @@ class Client:
         return await self.post.ask(to, message, timeout_s)
 
     async def insist(self, to: str, message: Message, timeout_s: float = ANSWER_S) -> Message:
-        """Ask, and ask again while there is nobody: an actor that crashed is back in a moment.
-
-        For what does no harm when it is done twice. Raises as :meth:`ask`.
-        """
-        give_up = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                return await self.ask(to, message, timeout_s)
-            except Unreachable:
-                if time.monotonic() > give_up:
-                    raise
-            await asyncio.sleep(_AGAIN_S)
+        """Send an order that does no harm when it is done twice: as :func:`insist`."""
+        return await insist(lambda: self.ask(to, message, timeout_s))
 
     def _on_envelope(self, envelope: Envelope) -> None:
         match envelope.message:
@@ -164,7 +149,7 @@ class Client:
         try:
             answer = await self._on_ask(ask.message, ask.sender)
         except OrderFailed as failed:
-            answer = Failed(failed.code, failed.reason, failed.remedy)
+            answer = failed.answer()
         self.post.reply(ask, answer)
 
     def _on_link(self, up: bool) -> None:

@@ -53,7 +53,7 @@ async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float =
     finally:
         bus.close()
     if isinstance(reply, Failed):
-        raise OrderFailed(reply.code, reply.reason, reply.remedy)
+        raise OrderFailed.told(reply)
     return reply
 
 

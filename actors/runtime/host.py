@@ -342,7 +342,7 @@ class Host:
         try:
             answer = await actor.on_message(envelope.message, envelope.sender)
         except OrderFailed as failed:
-            answer = Failed(failed.code, failed.reason, failed.remedy)
+            answer = failed.answer()
             if envelope.kind not in ("ask", "deliver"):
                 log.warning("order failed", extra={"code": failed.code, "reason": failed.reason})
         if isinstance(answer, asyncio.Future):
@@ -356,7 +356,7 @@ class Host:
         try:
             self._handled(envelope, await answer)
         except OrderFailed as failed:
-            self._handled(envelope, Failed(failed.code, failed.reason, failed.remedy))
+            self._handled(envelope, failed.answer())
         except asyncio.CancelledError:
             if envelope.kind == "deliver":
                 self._refused(envelope)  # given up: not in hand any more

@@ -193,7 +193,7 @@ class Post:
         if isinstance(reply, Failed):
             if reply.code == "unreachable" and envelope.sender == ROUTER:
                 raise Unreachable(to)
-            raise OrderFailed(reply.code, reply.reason, reply.remedy)
+            raise OrderFailed.told(reply)
         return reply
 
     def reply(self, to: Envelope, message: Message | None) -> None:
@@ -271,7 +271,7 @@ class Post:
         """The named actor has died: what was asked of it fails now rather than at the deadline."""
         for to, answer in list(self._asks.values()):
             if name in (to, ROUTER) and not answer.done():
-                answer.set_exception(Unreachable(to if name == to else ROUTER))
+                answer.set_exception(Unreachable(to if name == to else ROUTER, in_doubt=True))
 
     def peer_up(self, name: str) -> None:
         """The named actor is there (again)."""

@@ -7,13 +7,17 @@ and the room does not send one twice. Said, it is sent and safe, also while hist
 
 What the SDK has taken may still be lost with the room's process, and if that dies between sending
 and saying so, the text is sent again, under the same stream id: nobody but the agent could tell.
+
+Each text is decided while whoever asks still waits. One that is said not to be sent never will be:
+if a room, or a session before this one, may have sent it, the failure is in doubt.
 """
 
 import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from actors.messages import ChatMessage, Message, Said, SendText
@@ -27,10 +31,10 @@ ROOM = "room"
 ROOM_S = 12.0
 """Longer than the room tries to send, so that what it has said in the end is known."""
 MAX_CHARACTERS = 64 * 1024
-PATIENCE_S = 5.0
-"""For a connection that is being made (again): a room that was killed is back in a tenth of it."""
-SEND_S = 15.0
-"""Until a text that meets one obstacle after the other is given up."""
+SAY_S = 15.0
+"""From being asked for until a text is given up that meets one obstacle after the other: others
+before it, a connection that is being made (again), a room that dies over it. A last try may take
+ROOM_S more, and whoever asks waits for both."""
 AGAIN_S = 0.05
 ANSWER_S = 0.5
 """So long an answer from the room may take until what comes from there is handled before it."""
@@ -50,6 +54,19 @@ class Session(Protocol):
 
     def remember(self) -> bool:
         """Write down what is under way; whether that is done."""
+
+
+@dataclass
+class _Text:
+    """On its way, in one conversation."""
+
+    id: str
+    text: str
+    conversation: str
+    give_up: float
+    """Seconds of the loop."""
+    in_doubt: bool = False
+    """It may have been sent."""
 
 
 class Chat:
@@ -83,13 +100,15 @@ class Chat:
             return Said(known)
         if id_ in self._asked:
             return self._asked[id_]
-        return self._begin(id_ or str(uuid.uuid4()), text)
+        return self._begin(self._text(id_ or str(uuid.uuid4()), text, self._machine.conversation))
 
     def resume(self, messages: Iterable[ChatMessage]) -> None:
         """Finish what a process before this one had begun to send."""
         for message in messages:
             self._sending[message.id] = message
-            self._begin(message.id, message.text)
+            text = self._text(message.id, message.text, message.conversation)
+            text.in_doubt = True
+            self._begin(text)
 
     def moved(self) -> None:
         """The machine has."""
@@ -112,70 +131,90 @@ class Chat:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _begin(self, id_: str, text: str) -> "asyncio.Future[Message | None]":
-        answer = self._asked[id_] = self._session.later(self._say(id_, text))
+    def _text(self, id_: str, text: str, conversation: str) -> _Text:
+        return _Text(id_, text, conversation, asyncio.get_running_loop().time() + SAY_S)
+
+    def _begin(self, text: _Text) -> "asyncio.Future[Message | None]":
+        answer = self._asked[text.id] = self._session.later(self._say(text))
 
         def done(answer: "asyncio.Future[Message | None]") -> None:
-            del self._asked[id_]
+            del self._asked[text.id]
             if not answer.cancelled():
                 answer.exception()  # of one that is resumed nobody else asks for it
 
         answer.add_done_callback(done)
         return answer
 
-    async def _say(self, id_: str, text: str) -> Said:
-        async with self._turn:
-            try:
-                message = await self._prepare(id_, text)
-                await self._send(message)
-            except OrderFailed:
-                if self._sending.pop(id_, None) is not None:
-                    self._session.remember()
-                raise
-            finally:
-                self._answered.set()
-            del self._sending[id_]
-            safe = self._record.put(message)
+    async def _say(self, text: _Text) -> Said:
+        try:
+            async with self._its_turn(text):
+                await self._connected(text)
+                message = self._prepare(text)
+                try:
+                    await self._send(text)
+                finally:
+                    self._answered.set()
+                del self._sending[text.id]
+                safe = self._record.put(message)
+        except OrderFailed as failed:
+            failed.in_doubt = text.in_doubt
+            if self._sending.pop(text.id, None) is not None:
+                self._session.remember()
+            raise
         if isinstance(safe, asyncio.Future):
             await safe
         return Said(message)
 
-    async def _prepare(self, id_: str, text: str) -> ChatMessage:
-        await self._connected()
-        conversation = self._machine.conversation
-        message = self._sending.get(id_) or ChatMessage(
-            id_, "user_input", text, time.time(), conversation=conversation
+    @contextlib.asynccontextmanager
+    async def _its_turn(self, text: _Text) -> AsyncIterator[None]:
+        """Behind all that were asked for before; raises ``OrderFailed`` when it comes too late."""
+        try:
+            async with asyncio.timeout_at(text.give_up):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise OrderFailed("overloaded", "what was written before it takes too long") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _prepare(self, text: _Text) -> ChatMessage:
+        message = self._sending.get(text.id) or ChatMessage(
+            text.id, "user_input", text.text, time.time(), conversation=text.conversation
         )
-        if message.conversation != conversation:
-            raise OrderFailed("not-connected", "the conversation it was said in is over")
-        self._sending[id_] = message
+        self._sending[text.id] = message
         self._session.remember()
         return message
 
-    async def _send(self, message: ChatMessage) -> None:
+    async def _send(self, text: _Text) -> None:
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + SEND_S
         while True:
             self._sent_at = loop.time()
             self._answered.clear()
             try:
-                await self._session.ask(ROOM, SendText(message.id, message.text), ROOM_S)
+                await self._session.ask(ROOM, SendText(text.id, text.text), ROOM_S)
                 return
             except OrderFailed as failed:
-                if not _passes(failed) or loop.time() > give_up:
-                    self._machine.fail("sender", failed.reason)
+                text.in_doubt = text.in_doubt or failed.in_doubt
+                if not _passes(failed) or loop.time() > text.give_up:
+                    failed.in_doubt = text.in_doubt
+                    self._machine.fail("sender", failed.sentence)
                     self._session.do([])
                     raise OrderFailed("sender", failed.reason, failed.remedy) from failed
             await asyncio.sleep(AGAIN_S)
-            await self._connected()
+            await self._connected(text)
 
-    async def _connected(self) -> None:
-        """Wait until the connection stands; raises ``OrderFailed`` when it does not in time."""
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + PATIENCE_S
-        while self._machine.connection_state != "connected":
-            left_s = give_up - loop.time()
-            if not self._machine.is_on or left_s <= 0:
+    async def _connected(self, text: _Text) -> None:
+        """Wait until the connection stands; raises ``OrderFailed`` when it does not in time, or the
+        conversation is over.
+        """
+        loop, machine = asyncio.get_running_loop(), self._machine
+        while True:
+            left_s = text.give_up - loop.time()
+            is_on = machine.is_on and machine.conversation == text.conversation
+            if is_on and machine.connection_state == "connected":
+                return
+            if not is_on or left_s <= 0:
                 raise OrderFailed(
                     "not-connected", "no conversation is connected", "callpoint start begins one"
                 )

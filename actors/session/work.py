@@ -49,7 +49,7 @@ LEAVE_S = 8.0
 RECORDER_S = 3.0
 ORDER_S = 5.0
 MUTE_S = 12.0
-"""Longer than audio waits between two tries to start; whoever mutes waits for 15 s."""
+"""Longer than audio waits between two tries to start; whoever mutes waits longer."""
 ROOM_CLOSED_S = 30.0
 """An empty room is closed by LiveKit's server after its departure timeout, 20 s by default."""
 AGAIN_S = 0.05
@@ -253,11 +253,13 @@ class Work:
 
     async def _insist(self, to: str, order: Message, within_s: float) -> None:
         """Ask, and ask again while nobody is there or it is busy ending, and when it is back: what
-        a dead process was asked just before that was known is lost. Raises ``OrderFailed``.
+        a dead process was asked just before that was known is lost. Raises ``OrderFailed``, in
+        doubt if any of them may have done it.
         """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + within_s
         is_back = self._is_back[to]
+        in_doubt = False
         while True:
             is_back.clear()
             try:
@@ -265,7 +267,9 @@ class Work:
                     self._session.ask(to, order, max(AGAIN_S, give_up - loop.time())), is_back
                 ):
                     return
+                in_doubt = True
             except OrderFailed as failed:
+                in_doubt = failed.in_doubt = failed.in_doubt or in_doubt
                 passes = isinstance(failed, Unreachable) or failed.code == "busy"
                 if not passes or loop.time() > give_up:
                     raise

@@ -11,14 +11,17 @@ import click
 from supervisor import exits
 
 ORDER_FAILED = 1
-"""The terminal runs and refused, or did not answer."""
+"""The terminal runs and refused."""
 NOT_RUNNING = 3
 """No terminal runs in the runtime directory (the code that LSB gives to a status)."""
+IN_DOUBT = 4
+"""Nobody has answered (LSB: the status is unknown): a script must not simply try again."""
 
 EXPLAINED = {
     0: "done",
     ORDER_FAILED: "the terminal could not do it; the reason is on standard error",
     NOT_RUNNING: "no terminal is running there",
+    IN_DOUBT: "nobody has answered: it may have been done all the same",
     exits.CONFIG: "the command line or the config is wrong",
 }
 """What ``--help`` says of commands to a running terminal."""
@@ -65,8 +68,8 @@ def _expected(error: Exception) -> Failure | None:
             problems = str(error).replace("\n", "\n  ")
             return Failure("the config is refused", problems, exits.CONFIG)
         case OrderFailed():
-            code = _CODES.get(error.code, ORDER_FAILED)
-            return Failure(error.reason, error.remedy.replace("\n", "\n  "), code)
+            code = IN_DOUBT if error.in_doubt else _CODES.get(error.code, ORDER_FAILED)
+            return Failure(error.sentence, error.remedy.replace("\n", "\n  "), code)
         case OSError(strerror=str(what)) if error.errno != errno.EPIPE:  # that one is click's
             return Failure(f"{error.filename}: {what}" if error.filename else what)
     return None

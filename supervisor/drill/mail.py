@@ -35,7 +35,7 @@ class Mailbox:
         self.sent: list[str] = []
         """Texts that were accepted."""
         self.refused: list[str] = []
-        """Texts that were not, and whoever wrote them knows."""
+        """Texts that were not, or not for sure, and whoever wrote them knows."""
 
     def send(self, text: str, over: threading.Event | None = None) -> bool:
         """Send it, and again under the same id while it is refused, for a minute or until ``over``

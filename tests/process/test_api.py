@@ -14,9 +14,11 @@ from actors import (
     Levels,
     MessageChanged,
     MessagePurged,
+    OrderInDoubt,
     OrderRefused,
     ReceivedMessage,
     Refreshed,
+    SendInDoubt,
     SentMessage,
     Session,
     SessionClosed,
@@ -168,6 +170,52 @@ def test_what_was_not_sent_is_none_and_an_error(runtime_dir: Path) -> None:
     _attached(runtime_dir, scenario)
 
 
+def test_a_text_that_may_still_be_sent_is_not_said_not_to_be(runtime_dir: Path) -> None:
+    """The session dies over it and is long in coming back; it finishes what it had begun."""
+
+    async def scenario(bench: Bench, session: Session) -> None:
+        await _talk(bench, session)
+        bench.room.held.add(SendText)
+        sending = asyncio.create_task(session.send("two tickets"))
+        await bench.room.next(SendText)
+        await bench.kill("session")
+        bench.tell_router("session", up=False)
+        with pytest.raises(SendInDoubt, match="it may have been done") as failed:
+            await sending
+        assert session.error is not None
+        assert session.error.kind == "sender"
+        assert session.messages == ()
+        bench.room.held.clear()
+        changes = session.changes()
+        await bench.start("session")
+        await _until(changes, lambda _: session.messages)
+        (message,) = session.messages
+        assert (message.id, message.text) == (failed.value.message.id, "two tickets")
+        assert list(bench.room.sent.values()) == ["two tickets"]
+
+    _attached(runtime_dir, scenario)
+
+
+def test_a_text_that_is_listed_was_sent_whatever_its_sender_knows(runtime_dir: Path) -> None:
+    class Doubtful(TextSender):
+        async def send(self, message: SentMessage) -> None:
+            await super().send(message)
+            raise OrderInDoubt("the session did not answer")
+
+    async def play() -> None:
+        async with (
+            Bench(runtime_dir) as bench,
+            Session(runtime_dir=runtime_dir, senders=[Doubtful()]) as session,
+        ):
+            await _talk(bench, session)
+            sent = await session.send("hello")
+            assert sent is not None
+            assert list(bench.room.sent) == [sent.id]
+            assert session.error is None
+
+    asyncio.run(play())
+
+
 def test_changes_come_in_order_and_begin_with_a_snapshot(runtime_dir: Path) -> None:
     async def scenario(bench: Bench, session: Session) -> None:
         await _talk(bench, session)
@@ -289,7 +337,7 @@ def test_nothing_hangs_while_the_session_is_gone(runtime_dir: Path) -> None:
         ending = asyncio.create_task(session.end())
         await bench.room.next(LeaveRoom)  # the order is in the session's hand
         await bench.kill("session")
-        with pytest.raises(OrderRefused, match="session is not running"):
+        with pytest.raises(OrderInDoubt, match="session is not running; it may have been done"):
             await ending
         assert await session.send("hello") is None
         assert session.error is not None

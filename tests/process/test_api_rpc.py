@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors import OrderRefused, RpcError, RpcInvocation, Session
+from actors import OrderInDoubt, OrderRefused, RpcError, RpcInvocation, Session
 from actors.messages import Failed, InvokeRpc, PerformRpc, RpcResult, ServeRpc
 from tests.children import DEADLINE_S
 from tests.session_bench import Bench
@@ -63,7 +63,7 @@ def test_a_call_is_not_made_twice_when_the_room_dies(runtime_dir: Path) -> None:
             await bench.room.next(PerformRpc)
             bench.room.die()
             bench.tell_router("room", up=False)
-            with pytest.raises(OrderRefused, match="room is not running"):
+            with pytest.raises(OrderInDoubt, match="room is not running"):
                 await calling
 
     asyncio.run(play())

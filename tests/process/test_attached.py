@@ -71,8 +71,12 @@ def test_it_hears_of_deaths_and_what_it_had_asked_fails_at_once(runtime_dir: Pat
                 await asyncio.sleep(0)  # it is under way
                 children.send("router", ActorDown("puppet", 1, "signal SIGKILL"))
                 assert await program.told() == ("puppet", False)
-                with pytest.raises(Unreachable):
+                with pytest.raises(Unreachable) as failed:
                     await asked
+                assert failed.value.in_doubt, "who knows what it had done by then"
+                with pytest.raises(Unreachable) as failed:
+                    await client.ask("nobody", Custom("hang", {}))
+                assert not failed.value.in_doubt
                 children.send("router", ActorUp("puppet", 2))
                 assert await program.told() == ("puppet", True)
 

@@ -36,7 +36,7 @@ from actors.runtime.bus import Bus
 from actors.runtime.client import Client, NotAllowed, NotRunning
 from actors.runtime.control import CONTROL, ask_supervisor
 from actors.runtime.errors import NoAnswer, OrderFailed
-from supervisor.commands.failures import NOT_RUNNING, ORDER_FAILED
+from supervisor.commands.failures import IN_DOUBT, NOT_RUNNING, ORDER_FAILED
 from tests.children import DEADLINE_S, Children
 
 pytestmark = pytest.mark.process
@@ -56,6 +56,8 @@ class Desk(Actor):
         match message:
             case Say(text="fail"):
                 raise OrderFailed("not-connected", "there is no conversation", "callpoint start")
+            case Say(text="doubt"):
+                raise NoAnswer("room", 12.0)
             case Say(text=text, id=id_):
                 return Said(ChatMessage(id_, "user_input", text, 1.0))
             case ListHistory(limit=limit, conversation=conversation):
@@ -163,6 +165,11 @@ def test_say_prints_the_id_or_the_reason(runtime_dir: Path) -> None:
             ORDER_FAILED,
             "",
             "callpoint: there is no conversation\n  callpoint start\n",
+        )
+        assert await operator.types("say", "doubt") == (
+            IN_DOUBT,
+            "",
+            "callpoint: room did not answer within 12 s; it may have been done all the same\n",
         )
 
     _with_a_terminal(runtime_dir, scenario)

@@ -361,7 +361,13 @@ def test_a_refusal_is_told_with_its_remedy(runtime_dir: Path) -> None:
                 "code": "not-connected",
                 "reason": "there is no conversation",
                 "remedy": "start one",
+                "in_doubt": False,
             }
+            doubt = Failed("sender", "the room did not answer", in_doubt=True)
+            terminal.session.refuse(Say, doubt)
+            answer = await page.order("say", 4, text="hello", message=UUID)
+            assert answer["in_doubt"] is True
+            assert "it may have been done" in answer["reason"]
 
     asyncio.run(scenario())
 

@@ -247,6 +247,35 @@ def test_a_refused_text_is_there_again_and_the_reason_can_be_dismissed(browse: B
     browse(scenario)
 
 
+def test_a_text_in_doubt_is_shown_as_such_and_not_offered_to_be_sent_again(
+    browse: Browse,
+) -> None:
+    async def scenario(terminal: Terminal, page: Chromium) -> None:
+        terminal.session.state(talking("listening"))
+        await page.until("document.getElementById('text').disabled", False)
+        terminal.session.refuse(Say, Failed("sender", "the room did not answer", in_doubt=True))
+        await page.click("#text")
+        await page.type("hello")
+        await page.press("Enter")
+        await page.until("document.querySelector('.unsent .time')?.textContent", "perhaps sent")
+        assert await page.evaluate("document.querySelector('.unsent .text').textContent") == "hello"
+        assert await page.evaluate("document.getElementById('text').value") == ""
+        trouble = await page.evaluate("document.getElementById('trouble').textContent")
+        assert "it may have been done" in trouble
+        order = await terminal.session.next_order()
+        assert isinstance(order, Say)
+        terminal.session.say(order.id, "hello", "user_input")  # it was sent
+        await page.until("document.querySelectorAll('.unsent').length", 0)
+        terminal.session.purge(order.id)
+        await page.until("document.querySelectorAll('.unsent').length", 1)
+        await page.click("#dismiss")
+        await page.until("document.querySelectorAll('.unsent').length", 0)
+        assert await page.evaluate("document.getElementById('banner').hidden")
+        assert terminal.session.orders.empty()
+
+    browse(scenario)
+
+
 def test_an_error_of_the_session_is_told_in_words(browse: Browse) -> None:
     async def scenario(terminal: Terminal, page: Chromium) -> None:
         told = "document.getElementById('trouble').textContent"

@@ -14,10 +14,11 @@ from actors.messages import (
     LeaveRoom,
     Message,
     RoomState,
+    SetMuted,
     TokenOptions,
     TokenResponse,
 )
-from actors.runtime.errors import NoAnswer
+from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.session.admission import Admission
 from actors.session.cipher import Cipher
 from actors.session.dispatch import GRACE_S
@@ -240,3 +241,19 @@ def test_a_room_that_somebody_has_closed_need_not_be_left() -> None:
         assert _joins(scripted) == ["leave", ("c1", True)]
 
     run(scenario())
+
+
+def test_what_audio_has_died_over_is_in_doubt_though_the_next_one_refuses() -> None:
+    class Dying(Scripted):
+        async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
+            await super().ask(to, message, timeout_s)
+            if len(self.asked) == 1:
+                raise Unreachable(to, in_doubt=True)
+            raise OrderFailed("media", "the device is gone")
+
+    async def scenario() -> None:
+        with pytest.raises(OrderFailed, match="the device is gone") as failed:
+            await Dying().work.mute(SetMuted(False))
+        assert failed.value.in_doubt
+
+    asyncio.run(scenario())

@@ -13,7 +13,8 @@ const text = part("text");
 const model = emptyModel();
 const page = { open: false, lost: false, refusal: "" };
 const asked = new Map(); // orders under way: id -> {type, message}
-const unsent = new Map(); // typed and not yet answered for: message id -> {text}
+// Typed and not yet answered for, or in doubt: message id -> {text, doubtful}.
+const unsent = new Map();
 let lastId = 0;
 let due = false;
 let patience = 0;
@@ -48,7 +49,7 @@ const send = openLink({
     clearTimeout(patience);
     if (!open) patience = setTimeout(tellLost, PATIENCE_MS);
     asked.clear(); // answers do not come over another line
-    if (open) for (const [message, { text }] of unsent) say(message, text);
+    if (open) sayAgain();
     else paintLevel({ input: -120, output: -120 });
     paint();
   },
@@ -67,7 +68,7 @@ function order(type, fields = {}) {
   const id = ++lastId;
   if (!send({ type, id, ...fields })) return;
   asked.set(id, { type, ...fields });
-  page.refusal = "";
+  forgetRefusal();
   paint();
 }
 
@@ -77,15 +78,27 @@ function say(message, text) {
   else order("say", { text, message });
 }
 
-function answered({ id, type, reason, remedy }) {
+function sayAgain() {
+  for (const [message, { text, doubtful }] of unsent) if (!doubtful) say(message, text);
+}
+
+function answered({ id, type, reason, remedy, in_doubt }) {
   const order = asked.get(id);
   asked.delete(id);
-  if (order?.type === "say") unsent.delete(order.message);
-  if (type === "error") {
-    page.refusal = [reason, remedy].filter(Boolean).join(": ");
-    if (order?.type === "say" && text.value === "") text.value = order.text; // to try again
+  if (type === "error") page.refusal = [reason, remedy].filter(Boolean).join(": ");
+  if (order?.type === "say") {
+    if (in_doubt) unsent.get(order.message).doubtful = true; // typed again, it may be doubled
+    else unsent.delete(order.message);
+    const isRefused = type === "error" && !in_doubt;
+    if (isRefused && text.value === "") text.value = order.text; // to try again
   }
   paint();
+}
+
+// Of an order, and of a text in doubt: it has been read by whoever goes on.
+function forgetRefusal() {
+  page.refusal = "";
+  for (const [message, { doubtful }] of unsent) if (doubtful) unsent.delete(message);
 }
 
 function newId() {
@@ -106,7 +119,7 @@ part("mute").addEventListener("click", () => {
   if (!isBusy("mute")) order("mute", { muted: !isMuted(model) });
 });
 part("dismiss").addEventListener("click", () => {
-  if (page.refusal) page.refusal = "";
+  if (page.refusal) forgetRefusal();
   else order("dismiss");
   paint();
   text.focus();

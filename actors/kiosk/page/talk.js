@@ -34,7 +34,7 @@ function sizeNow() {
   return `${scroller.scrollHeight} ${scroller.clientHeight}`;
 }
 
-/** Show the messages, and after them what was typed and is still on its way. */
+/** Show the messages, and after them what was typed and is on its way, or of which nobody knows. */
 export function paintTalk(messages, unsent) {
   const wanted = [...rowsOf(messages), ...unsentRows(messages, unsent)];
   const keys = new Set(wanted.map((row) => row.key));
@@ -88,9 +88,10 @@ function* rowsOf(messages) {
 }
 
 function* unsentRows(messages, unsent) {
-  for (const [id, { text }] of unsent) {
+  for (const [id, { text, doubtful }] of unsent) {
     if (!messages.has(id)) {
-      yield { key: id, classes: "message user unsent", text, who: "You", time: "sending" };
+      const time = doubtful ? "perhaps sent" : "sending";
+      yield { key: id, classes: "message user unsent", text, who: "You", time };
     }
   }
 }

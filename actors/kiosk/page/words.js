@@ -25,7 +25,7 @@ const FAILURES = {
 
 const ERRORS = {
   connection: "No connection",
-  sender: "Not sent",
+  sender: "Message",
   receiver: "Something that came could not be read",
   media: "Sound",
 };

@@ -186,7 +186,7 @@ class Talk:
         try:
             await client.insist(SESSION, Say(text, str(uuid.uuid4())))
         except OrderFailed as failed:
-            self._draw([Line(ERROR, f"{failed.reason} {failed.remedy}".strip())])
+            self._draw([Line(ERROR, f"{failed.sentence} {failed.remedy}".strip())])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         order = asyncio.get_running_loop().create_task(work)
