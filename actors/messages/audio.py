@@ -95,6 +95,11 @@ class SetMuted(Message, tag="set-muted", frozen=True):
 
     muted: bool
 
+    @property
+    def lapses(self) -> bool:
+        """The microphone does not come on late."""
+        return not self.muted
+
 
 class SetVolume(Message, tag="set-volume", frozen=True):
     """Ask to audio: how loud the agent is, now and in the processes after this one."""

@@ -20,7 +20,7 @@ Kind = Literal["tell", "ask", "reply", "fact", "state", "level", "deliver", "ack
 """How a message is to be delivered.
 
 ``tell``     to one actor, no answer, refused to the sender when it cannot be queued.
-``ask``      to one actor, answered by exactly one ``reply`` before ``deadline``.
+``ask``      to one actor, answered by one ``reply``, for which nobody waits after ``deadline``.
 ``reply``    the answer to the ``ask`` whose ``id`` it carries.
 ``fact``     to all that subscribed to its tag, once, in order per sender.
 ``state``    a snapshot: the router keeps the last one per sender and tag for those who join later.
@@ -41,6 +41,14 @@ class Message(msgspec.Struct, frozen=True, array_like=True, kw_only=False):
         assert isinstance(tag, str)
         return tag
 
+    @property
+    def lapses(self) -> bool:
+        """Asked for, it is not begun once nobody waits for the answer any more: who was told that
+        nobody had answered must not be listened to, or spoken for, a minute later. What ends
+        something is done however late.
+        """
+        return False
+
 
 class Header(msgspec.Struct, frozen=True, array_like=True):
     """The part of an envelope that the router reads: all but the message."""
@@ -56,8 +64,8 @@ class Header(msgspec.Struct, frozen=True, array_like=True):
     topic: str
     """Tag of the message."""
     deadline: float
-    """CLOCK_MONOTONIC seconds after which an ask is not worth answering; 0: none. All processes
-    of a terminal are on one machine and so on one monotonic clock."""
+    """CLOCK_MONOTONIC seconds after which nobody waits for the answer to an ask; 0: none. All
+    processes of a terminal are on one machine and so on one monotonic clock."""
 
 
 class Envelope(Header, frozen=True, array_like=True):
@@ -68,3 +76,8 @@ class Envelope(Header, frozen=True, array_like=True):
     after: int = 0
     """Of a delivery: the ``id`` of the one before it to the same actor, if that was not yet
     acknowledged when this was sent; 0: whatever was before it is handled."""
+
+    def has_lapsed(self, now: float) -> bool:
+        """``now``: CLOCK_MONOTONIC seconds."""
+        is_late = self.kind == "ask" and 0.0 < self.deadline < now
+        return is_late and bool(self.message.lapses)

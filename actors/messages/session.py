@@ -67,6 +67,11 @@ class StartSession(Message, tag="start-session", frozen=True):
     or the start is under way (without); does nothing when a session is on.
     """
 
+    @property
+    def lapses(self) -> bool:
+        """It is not begun late."""
+        return True
+
 
 class EndSession(Message, tag="end-session", frozen=True):
     """Ask to the session. Answered by Done when the room has been left."""
@@ -79,6 +84,11 @@ class Say(Message, tag="say", frozen=True):
     id: str = ""
     """Chosen by the asker, so that asking again after a lost answer does not say it twice;
     empty: the session makes one."""
+
+    @property
+    def lapses(self) -> bool:
+        """It is not begun late."""
+        return True
 
 
 class Said(Message, tag="said", frozen=True):

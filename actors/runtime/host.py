@@ -338,6 +338,9 @@ class Host:
             await self._mail.wait()
 
     async def _handle(self, actor: Actor, envelope: Envelope) -> None:
+        if envelope.deadline and envelope.has_lapsed(time.monotonic()):
+            log.warning("order lapsed", extra={"actor": self.name, "order": envelope.topic})
+            return
         answer: Answer
         try:
             answer = await actor.on_message(envelope.message, envelope.sender)

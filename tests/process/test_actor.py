@@ -13,11 +13,15 @@ from actors.messages import (
     ChatMessage,
     Custom,
     Done,
+    EndSession,
     Message,
     MessageChanged,
     Missed,
+    Say,
     SessionState,
+    SetMuted,
     StartFailed,
+    StartSession,
     StoreMessage,
 )
 from actors.runtime.actor import Actor, Answer
@@ -42,8 +46,15 @@ SLOW = f"{__name__}:Slow"
 class Probe(Actor):
     """Does what it is told, to be watched doing it."""
 
+    async def on_start(self) -> None:
+        self.orders: list[str] = []
+
     async def on_message(self, message: Message, sender: str) -> Message | None:
         match message:
+            case StartSession() | EndSession() | Say() | SetMuted():
+                self.orders.append(repr(message))
+            case Custom(topic="orders"):
+                return Custom("orders", {"orders": list(self.orders)})
             case Custom(topic="sleep"):
                 await asyncio.Event().wait()
             case Custom(topic="raise"):
@@ -212,6 +223,31 @@ def test_an_ask_always_ends(runtime_dir: Path) -> None:
                     await client.ask("nobody", Custom("echo", {}))
                 with pytest.raises(NoAnswer):
                     await client.ask("probe", Custom("sleep", {}), timeout_s=0.05)
+
+    asyncio.run(scenario())
+
+
+def test_who_has_given_up_is_not_listened_to_later_but_what_ends_is_ended(
+    runtime_dir: Path,
+) -> None:
+    lapsing = [StartSession(), Say("hello", "m1"), SetMuted(False)]
+    lasting = [EndSession(), SetMuted(True)]
+
+    async def scenario() -> None:
+        async with Children(runtime_dir) as children:
+            await children.start("router", ROUTER)
+            await children.start("probe", PROBE)
+            async with Client(runtime_dir) as client:
+                os.kill(children.pid("probe"), signal.SIGSTOP)
+                for order in (*lapsing, *lasting):
+                    with pytest.raises(NoAnswer) as failed:
+                        await client.ask("probe", order, timeout_s=0.01)
+                    assert failed.value.in_doubt
+                os.kill(children.pid("probe"), signal.SIGCONT)
+                late = await client.ask("probe", Custom("orders", {}), DEADLINE_S)
+                assert late == Custom("orders", {"orders": [repr(order) for order in lasting]})
+                for order in lapsing:
+                    assert await client.ask("probe", order, DEADLINE_S) == Done()
 
     asyncio.run(scenario())
 
