@@ -113,12 +113,21 @@ class Work:
 
     async def encrypt(self, order: SetEncryption) -> None:
         """On or off; raises ``OrderFailed``. A room that is not there just now is told when it
-        joins.
+        joins; what it refuses is not done at the next join either.
         """
-        self._admission.cipher.set(enabled=order.enabled)
-        if self._machine.is_on:
-            with contextlib.suppress(Unreachable):
-                await self._session.ask(ROOM, order, ORDER_S)
+        cipher = self._admission.cipher
+        before = cipher.enabled
+        cipher.set(enabled=order.enabled)
+        if not self._machine.is_on:
+            return
+        try:
+            await self._session.ask(ROOM, order, ORDER_S)
+        except Unreachable:
+            return
+        except OrderFailed as failed:
+            if not failed.in_doubt:
+                cipher.set(enabled=before)
+            raise
 
     async def done(self) -> None:
         """Return when all that is queued by now is carried out (a join: is under way)."""

@@ -14,6 +14,7 @@ from actors.messages import (
     LeaveRoom,
     Message,
     RoomState,
+    SetEncryption,
     SetMuted,
     TokenOptions,
     TokenResponse,
@@ -39,7 +40,12 @@ class Scripted:
     ``room_name``: the operator's.
     """
 
-    def __init__(self, room_name: str = "", occupied: Occupied | None = None) -> None:
+    def __init__(
+        self,
+        room_name: str = "",
+        occupied: Occupied | None = None,
+        cipher: Cipher | None = None,
+    ) -> None:
         self.settings = Settings(livekit=LiveKit(room_name=room_name))
         self.machine = Machine(pre_connect_audio=False, timeout_s=None)
         self.machine.start("c1")
@@ -49,8 +55,8 @@ class Scripted:
         self.occupancy = Occupancy(occupied)
         self.remembered = 0
         self.tasks: set[asyncio.Task[None]] = set()
-        cipher = Cipher(has_key=False, enabled=False)
-        admission = Admission(self.settings, self, "terminal", cipher)
+        self.cipher = cipher or Cipher(has_key=False, enabled=False)
+        admission = Admission(self.settings, self, "terminal", self.cipher)
         self.work = Work(self, self.machine, admission, self.occupancy)
 
     async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
@@ -241,6 +247,21 @@ def test_a_room_that_somebody_has_closed_need_not_be_left() -> None:
         assert _joins(scripted) == ["leave", ("c1", True)]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_encryption_that_the_room_refuses_to_switch_is_as_it_was(in_doubt: bool) -> None:
+    class Refusing(Scripted):
+        async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
+            raise OrderFailed("overloaded", "the room has too much to do", in_doubt=in_doubt)
+
+    async def scenario() -> None:
+        scripted = Refusing(cipher=Cipher(has_key=True, enabled=True))
+        with pytest.raises(OrderFailed):
+            await scripted.work.encrypt(SetEncryption(False))
+        assert scripted.cipher.enabled is not in_doubt
+
+    asyncio.run(scenario())
 
 
 def test_what_audio_has_died_over_is_in_doubt_though_the_next_one_refuses() -> None:
