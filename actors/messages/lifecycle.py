@@ -39,9 +39,7 @@ class Heartbeat(Message, tag="heartbeat", frozen=True):
     quiet: bool = False
     """Being restarted now would disturb nobody."""
     trouble: str = ""
-    """What is wrong with the messages to the actor, in a few words; empty: nothing. No new process
-    would mend it.
-    """
+    """What is wrong that no new process would mend, in a few words; empty: nothing."""
 
 
 class Stop(Message, tag="stop", frozen=True):

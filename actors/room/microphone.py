@@ -181,8 +181,6 @@ class Microphone:
         """What is wrong with the flow of samples, or ``ok``."""
         if self._wrong_rate:
             return f"microphone frames come at {self._wrong_rate} Hz instead of {self._rate}"
-        if self._barred:
-            return self._barred
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"

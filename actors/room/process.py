@@ -368,6 +368,12 @@ class RoomActor(Actor):
             return f"no microphone frames from audio for {silent_s:.0f} s"
         return self._call.microphone.health()
 
+    def trouble(self) -> str:
+        """The server's own doing, which a new process must not undo."""
+        if self._call is None or self._call.is_over or self._call.microphone is None:
+            return ""
+        return self._call.microphone.trouble
+
     def quiet(self) -> bool:
         """There is no room."""
         return self._call is None

@@ -98,6 +98,12 @@ class Actor:
         """
         return "ok"
 
+    def trouble(self) -> str:
+        """Called with :meth:`health`: what is wrong that no new process would mend, in a few words.
+        The status shows it, and nobody is restarted for it; empty: nothing.
+        """
+        return ""
+
     def quiet(self) -> bool:
         """Called with :meth:`health`: whether being restarted now would disturb nobody. An actor
         that has grown too large is restarted at such a moment; by default it never comes.

@@ -257,7 +257,7 @@ class Host:
                 waiting,
                 actor.health(),
                 actor.quiet(),
-                trouble=self._trouble(time.monotonic()),
+                trouble=actor.trouble() or self._trouble(time.monotonic()),
             )
             if self._heart is not None:
                 self._heart.beat(time.monotonic())

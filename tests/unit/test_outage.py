@@ -389,7 +389,7 @@ def test_what_is_said_while_barred_is_never_heard_and_what_follows_is(tape: Tape
         talk.microphone.barred("the server has muted the microphone")
         barred = talk.end
         await asyncio.sleep(2 * DEAD_S)
-        assert talk.microphone.health() == "the server has muted the microphone"
+        assert talk.microphone.trouble == "the server has muted the microphone"
         assert talk.line.republished == 0
         talk.line.fails = 2
         talk.microphone.barred("")
