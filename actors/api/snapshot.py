@@ -26,6 +26,8 @@ class Snapshot:
     """The microphone is off."""
     is_encrypted: bool = False
     """What is said and sent is encrypted end to end."""
+    kept_messages: int = 0
+    """Sent texts that wait for the connection to be back (``[session] offline_messages``)."""
     room_name: str = ""
     """Of the conversation that is on, or was on last; empty: not known."""
     input_device: str = ""

@@ -49,6 +49,7 @@ class View:
                 error=self._error or (state.error if state else None),
                 is_muted=bool(state and state.muted),
                 is_encrypted=bool(state and state.encrypted),
+                kept_messages=state.kept if state else 0,
                 room_name=state.room_name if state else "",
                 input_device=self._audio.input if self._audio else "",
                 output_device=self._audio.output if self._audio else "",

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from actors.messages import Message, Said
 from actors.runtime.errors import OrderFailed
 from actors.runtime.feed import Feed
 
@@ -27,8 +28,8 @@ _AT_ONCE = 8
 _STRIKES = 50
 """Wrong or too frequent orders until the line is closed: no page of ours sends any."""
 
-CarryOut = Callable[[Order], Awaitable[None]]
-"""Does what a page asks for. Raises ``OrderFailed``."""
+CarryOut = Callable[[Order], Awaitable[Message]]
+"""Does what a page asks for; returns the answer. Raises ``OrderFailed``."""
 
 
 class Browser:
@@ -165,11 +166,12 @@ class Browser:
 
     async def _obey(self, order: Order) -> None:
         try:
-            await self._carry_out(order)
+            answer = await self._carry_out(order)
         except OrderFailed as failed:
             code, said = failed.code, failed.sentence
             self._answer(Refused(order.id, code, said, failed.remedy, failed.in_doubt))
         else:
-            self._answer(Accepted(order.id))
+            kept = isinstance(answer, Said) and answer.kept
+            self._answer(Accepted(order.id, kept))
         finally:
             self._orders -= 1

@@ -110,10 +110,10 @@ class Kiosk(Actor):
     def _take_list(self, messages: tuple[ChatMessage, ...]) -> None:
         self._site.broadcast(self._view.take_list(messages))
 
-    async def _carry_out(self, order: Order) -> None:
+    async def _carry_out(self, order: Order) -> Message:
         """No order does any harm when it is given twice."""
         message = for_session(order)
-        await insist(lambda: self.ask(SESSION, message, ANSWER_S), _PATIENCE_S)
+        return await insist(lambda: self.ask(SESSION, message, ANSWER_S), _PATIENCE_S)
 
     def _tell_state(self) -> None:
         self.publish_state(KioskState(self._address, self._site.browsers))

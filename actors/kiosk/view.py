@@ -129,6 +129,7 @@ def session_shown(session: SessionState) -> SessionShown:
         connection_state=session.connection_state,
         can_listen=session.agent.can_listen,
         muted=session.muted,
+        kept=session.kept,
         agent_error=session.agent.error,
         error_kind=error.kind if error else None,
         error=error.reason if error else "",

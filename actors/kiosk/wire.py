@@ -49,6 +49,8 @@ class SessionShown(msgspec.Struct, frozen=True):
     """Of the session's error, which the page can dismiss; None: there is none."""
     error: str
     """Its reason."""
+    kept: int = 0
+    """Texts that wait for the connection to be back."""
 
 
 class AudioShown(msgspec.Struct, frozen=True):
@@ -142,6 +144,8 @@ class Accepted(Frame, tag="ok", frozen=True):
     """The order ``id`` was carried out."""
 
     id: int
+    kept: bool = False
+    """Of a text: it will be, when the connection is back."""
 
     def key(self) -> str:
         """Every answer arrives."""

@@ -53,6 +53,8 @@ class SessionState(Message, tag="session-state", frozen=True):
     error: SessionError | None = None
     encrypted: bool = False
     """What is said and sent is encrypted end to end."""
+    kept: int = 0
+    """Texts that wait for the connection to be back."""
 
 
 class PrepareSession(Message, tag="prepare-session", frozen=True):
@@ -95,6 +97,9 @@ class Said(Message, tag="said", frozen=True):
     """The message as it stands in the list."""
 
     message: ChatMessage
+    kept: bool = False
+    """It is not yet sent, nor in the list, but will be when the connection is back (with
+    ``[session] offline_messages = "keep"``)."""
 
 
 class DismissError(Message, tag="dismiss-error", frozen=True):

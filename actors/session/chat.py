@@ -9,11 +9,13 @@ What the SDK has taken may still be lost with the room's process, and if that di
 and saying so, the text is sent again, under the same stream id: nobody but the agent could tell.
 
 Each text is decided while whoever asks still waits. One that is said not to be sent never will be:
-if a room, or a session before this one, may have sent it, the failure is in doubt.
+if a room, or a session before this one, may have sent it, the failure is in doubt. What comes while
+the room is out of reach for longer than a moment is refused or kept at once, as the config says.
 """
 
 import asyncio
 import contextlib
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -35,6 +37,11 @@ SAY_S = 15.0
 """From being asked for until a text is given up that meets one obstacle after the other: others
 before it, a connection that is being made (again), a room that dies over it. A last try may take
 ROOM_S more, and whoever asks waits for both."""
+OFFLINE_S = 5.0
+"""A connection that has been away for longer is not just being made again."""
+MAX_KEPT = 100
+MAX_KEPT_CHARACTERS = 4 * MAX_CHARACTERS
+"""All that is kept is written down again with each of them."""
 AGAIN_S = 0.05
 ANSWER_S = 0.5
 """So long an answer from the room may take until what comes from there is handled before it."""
@@ -64,21 +71,32 @@ class _Text:
     text: str
     conversation: str
     give_up: float
-    """Seconds of the loop."""
+    """Seconds of the loop; infinite: it is kept."""
     in_doubt: bool = False
     """It may have been sent."""
 
+    @property
+    def deadline(self) -> float | None:
+        """For asyncio."""
+        return None if math.isinf(self.give_up) else self.give_up
+
 
 class Chat:
-    """Of one session process."""
+    """Of one session process. ``keeps``: what cannot be sent for longer than a moment is kept."""
 
-    def __init__(self, session: Session, machine: Machine, record: Record) -> None:
+    def __init__(
+        self, session: Session, machine: Machine, record: Record, *, keeps: bool = False
+    ) -> None:
         self._session = session
         self._machine = machine
         self._record = record
         self._turn = asyncio.Lock()
         self._asked: dict[str, asyncio.Future[Message | None]] = {}
         self._sending: dict[str, ChatMessage] = {}
+        self._keeps = keeps
+        self._kept: set[str] = set()
+        """Ids of those in ``_sending`` for which nobody waits."""
+        self._offline_since: float | None = None
         self._moved = asyncio.Event()
         self._answered = asyncio.Event()
         self._answered.set()
@@ -89,6 +107,11 @@ class Chat:
         """What may or may not have been sent; for :meth:`resume` of another process."""
         return tuple(self._sending.values())
 
+    @property
+    def kept(self) -> int:
+        """So many wait for the connection."""
+        return len(self._kept)
+
     def say(self, text: str, id_: str) -> "Message | asyncio.Future[Message | None]":
         """Send ``text``; the answer is :class:`Said`. Raises ``OrderFailed``."""
         _check(text, id_)
@@ -98,9 +121,14 @@ class Chat:
             if known.kind != "user_input":
                 raise OrderFailed("invalid", "the id is that of another message")
             return Said(known)
+        if id_ in self._kept:
+            return Said(self._sending[id_], kept=True)
         if id_ in self._asked:
             return self._asked[id_]
-        return self._begin(self._text(id_ or str(uuid.uuid4()), text, self._machine.conversation))
+        wanted = self._text(id_ or str(uuid.uuid4()), text, self._machine.conversation)
+        if self._kept or self._is_offline():
+            return self._keep(wanted)
+        return self._begin(wanted)
 
     def resume(self, messages: Iterable[ChatMessage]) -> None:
         """Finish what a process before this one had begun to send."""
@@ -108,11 +136,19 @@ class Chat:
             self._sending[message.id] = message
             text = self._text(message.id, message.text, message.conversation)
             text.in_doubt = True
+            if self._keeps:
+                text.give_up = math.inf
+                self._kept.add(text.id)
             self._begin(text)
 
     def moved(self) -> None:
         """The machine has."""
         self._moved.set()
+        is_offline = self._machine.is_on and self._machine.connection_state != "connected"
+        if not is_offline:
+            self._offline_since = None
+        elif self._offline_since is None:
+            self._offline_since = asyncio.get_running_loop().time()
 
     async def let_answer(self) -> None:
         """Wait a moment for the room's word on a text that is being sent, if one is: what it says
@@ -126,13 +162,35 @@ class Chat:
 
     async def finish(self, within_s: float) -> None:
         """Wait for what is under way."""
-        if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=within_s)
+        asked = [answer for id_, answer in self._asked.items() if id_ not in self._kept]
+        if asked:
+            await asyncio.wait(asked, timeout=within_s)
 
     # -- inside ----------------------------------------------------------------------------------
 
     def _text(self, id_: str, text: str, conversation: str) -> _Text:
         return _Text(id_, text, conversation, asyncio.get_running_loop().time() + SAY_S)
+
+    def _is_offline(self) -> bool:
+        since = self._offline_since
+        return since is not None and asyncio.get_running_loop().time() - since > OFFLINE_S
+
+    def _keep(self, text: _Text) -> Said:
+        if not self._keeps:
+            raise OrderFailed(
+                "not-connected",
+                "there is no connection to the room just now",
+                "try again when there is; it is being made again",
+            )
+        kept = sum(len(self._sending[id_].text) for id_ in self._kept)
+        if len(self._kept) >= MAX_KEPT or kept + len(text.text) > MAX_KEPT_CHARACTERS:
+            raise OrderFailed("overloaded", "too much is kept until the connection is back")
+        text.give_up = math.inf
+        message = self._prepare(text)
+        self._kept.add(text.id)
+        self._begin(text)
+        self._session.do([])
+        return Said(message, kept=True)
 
     def _begin(self, text: _Text) -> "asyncio.Future[Message | None]":
         answer = self._asked[text.id] = self._session.later(self._say(text))
@@ -160,16 +218,25 @@ class Chat:
             failed.in_doubt = text.in_doubt
             if self._sending.pop(text.id, None) is not None:
                 self._session.remember()
+            if text.id in self._kept:  # nobody waits for the answer
+                self._machine.forfeit(f"a message that was kept was not sent: {failed.sentence}")
+                self._no_longer_kept(text)
             raise
+        self._no_longer_kept(text)
         if isinstance(safe, asyncio.Future):
             await safe
         return Said(message)
+
+    def _no_longer_kept(self, text: _Text) -> None:
+        if text.id in self._kept:
+            self._kept.discard(text.id)
+            self._session.do([])
 
     @contextlib.asynccontextmanager
     async def _its_turn(self, text: _Text) -> AsyncIterator[None]:
         """Behind all that were asked for before; raises ``OrderFailed`` when it comes too late."""
         try:
-            async with asyncio.timeout_at(text.give_up):
+            async with asyncio.timeout_at(text.deadline):
                 await self._turn.acquire()
         except TimeoutError:
             raise OrderFailed("overloaded", "what was written before it takes too long") from None
@@ -220,7 +287,7 @@ class Chat:
                 )
             self._moved.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
+                async with asyncio.timeout_at(text.deadline):
                     await self._moved.wait()
 
 

@@ -158,6 +158,10 @@ class Machine:
         if self.is_on:
             self.error = SessionError(kind, reason)
 
+    def forfeit(self, reason: str) -> None:
+        """Note what of a conversation will not be sent; it may be over, which is the reason."""
+        self.error = SessionError("sender", reason)
+
     # -- the recorder ----------------------------------------------------------------------------
 
     def recorder_started(self, conversation: str) -> list[Effect]:

@@ -108,7 +108,8 @@ class SessionActor(Actor):
         self._occupancy = Occupancy(memory.occupied)
         self._work = Work(self, self._machine, self._admission, self._occupancy)
         self._record = Record(self)
-        self._chat = Chat(self, self._machine, self._record)
+        keeps = session.offline_messages == "keep"
+        self._chat = Chat(self, self._machine, self._record, keeps=keeps)
         may_boot = self.incarnation == 1 or memory.boot_start
         self._boot = BootStart(wanted=session.start == "boot" and may_boot)
         self._keeper = Keeper(self._file, self._memory)
@@ -405,6 +406,7 @@ class SessionActor(Actor):
             room_name=self._admission.room_name,
             error=machine.error,
             encrypted=self._cipher.enabled,
+            kept=self._chat.kept,
         )
 
 

@@ -99,6 +99,11 @@ class Session(Section, frozen=True):
     """Record from the first moment and send the agent what was said before it came."""
     agent_connect_timeout: PositiveSeconds | Literal["off"] = 20.0
     """Seconds the agent has to take part; then the agent is failed(timeout). "off": for ever."""
+    offline_messages: Literal["refuse", "keep"] = "refuse"
+    """What becomes of a message to the agent when the room has been out of reach for 5 s. refuse:
+    it is not sent, which is said at once. keep: it is sent when the connection is back, over
+    restarts of whatever process; until then the status and the page call it kept, and should the
+    conversation end before, the session's error says that it was not sent."""
     redispatch: bool = True
     """An agent that does not come, or is lost without having left, is called again: the
     conversation moves to a new room, soon and then ever more rarely, and takes what was said

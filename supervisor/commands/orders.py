@@ -64,6 +64,8 @@ def say(text: tuple[str, ...], runtime_dir: Path) -> None:
     said = asyncio.run(order(runtime_dir, SESSION, Say(words, str(uuid.uuid4()))))
     assert isinstance(said, Said)
     click.echo(said.message.id)
+    if said.kept:
+        click.echo("kept: it is sent when the connection to the room is back", err=True)
 
 
 @click.command(short_help="How loud the agent is.", epilog=_CODES)

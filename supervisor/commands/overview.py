@@ -181,6 +181,8 @@ def _session_words(session: SessionState | None) -> str:
         words += f" to {session.room_name}"
     if session.encrypted:
         words += ", encrypted end to end"
+    if session.kept:
+        words += f", {session.kept} messages kept until it is back"
     if session.error is not None:
         words += f", error {session.error.kind}: {session.error.reason}"
     return words

@@ -456,6 +456,31 @@ def test_a_conversation_of_long_ago_is_not_taken_up(runtime_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_what_is_kept_until_the_room_is_back_outlives_the_session(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir, session={"offline_messages": "keep"}) as bench:
+            await bench.talk()
+            bench.room_dies()
+            failed = await failure_of(bench.asking(Say("at first", "0")))  # it may be back soon
+            assert failed.code == "not-connected"
+            for number in range(1, 4):
+                said = await bench.ask(Say(f"kept {number}", str(number)))
+                assert isinstance(said, Said)
+                assert said.kept
+            await bench.state(lambda state: state.kept == 3)
+            await bench.restart("session")
+            await bench.state(lambda state: state.kept == 3)
+            await bench.room_is_back()
+            await bench.state(lambda state: state.connection_state == "connected")
+            await bench.state(lambda state: not state.kept)
+            texts = [(str(number), f"kept {number}") for number in range(1, 4)]
+            assert list(bench.room.sent.items()) == texts
+            assert texts_of(await bench.stored(3)) == texts
+            assert texts_of(await bench.listed()) == texts
+
+    asyncio.run(scenario())
+
+
 def test_a_stop_of_the_session_alone_does_not_end_the_conversation(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:

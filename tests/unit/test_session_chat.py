@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.messages import ChatMessage, Done, Message, RoomState, Said, SendText
 from actors.runtime.errors import NoAnswer, OrderFailed, Unreachable
 from actors.runtime.insist import ANSWER_S
-from actors.session.chat import Chat
+from actors.session.chat import MAX_CHARACTERS, MAX_KEPT, MAX_KEPT_CHARACTERS, OFFLINE_S, Chat
 from actors.session.effects import Effect
 from actors.session.machine import Machine
 from actors.session.record import Record
@@ -28,7 +28,7 @@ class Scripted:
     it is told to, and sends each once it has nothing more to do.
     """
 
-    def __init__(self, *plan: Sending) -> None:
+    def __init__(self, *plan: Sending, keeps: bool = False) -> None:
         self._plan = list(plan)
         self.sent: list[str] = []
         """Ids, in order, by the room."""
@@ -37,7 +37,7 @@ class Scripted:
         self._tasks: set[asyncio.Future[None]] = set()
         self.machine = Machine(pre_connect_audio=False, timeout_s=None)
         self.begin("c1")
-        self.chat = Chat(self, self.machine, Record(self))
+        self.chat = Chat(self, self.machine, Record(self), keeps=keeps)
 
     # -- the conversation ------------------------------------------------------------------------
 
@@ -52,6 +52,16 @@ class Scripted:
             self.machine.room_changed(room, 0.0, now)
         else:
             self.machine.room_went(now)
+
+    async def away(self, seconds: float) -> None:
+        """The connection is lost, for so long at least."""
+        self.connection(up=False)
+        self.chat.moved()
+        await asyncio.sleep(seconds)
+
+    def back(self) -> None:
+        self.connection(up=True)
+        self.chat.moved()
 
     def say(self, id_: str) -> "asyncio.Future[Message | None]":
         answer = self.chat.say(f"text {id_}", id_)
@@ -222,6 +232,120 @@ def test_a_text_is_not_sent_into_another_conversation() -> None:
         session.chat.moved()
         assert (await failure_of(lost)).code == "not-connected"
         assert session.sent == ["first"]
+
+    run(scenario())
+
+
+# -- while the room is out of reach ----------------------------------------------------------------
+
+
+def test_out_of_reach_for_a_moment_only_a_text_waits_and_is_sent() -> None:
+    async def scenario() -> None:
+        session = Scripted()
+        await session.away(OFFLINE_S - 1.0)
+        said = session.say("one")
+        await asyncio.sleep(2.0)
+        session.back()
+        assert isinstance(await said, Said)
+
+    run(scenario())
+
+
+def test_out_of_reach_for_longer_a_text_is_refused_at_once_and_never_sent() -> None:
+    async def scenario() -> None:
+        session = Scripted()
+        await session.away(OFFLINE_S + 1.0)
+        with pytest.raises(OrderFailed, match="no connection to the room") as failed:
+            session.say("one")
+        assert not failed.value.in_doubt
+        assert session.chat.sending == ()
+        session.back()
+        assert isinstance(await session.say("two"), Said)
+        assert session.sent == ["two"]
+
+    run(scenario())
+
+
+def test_or_kept_and_sent_in_order_when_it_is_back() -> None:
+    async def scenario() -> None:
+        session = Scripted(dies(1.0, away_s=3600.0, was_sent=False), keeps=True)
+        await session.away(3600.0)
+        for id_ in ("one", "two", "one"):  # asked again after a lost answer
+            said = session.chat.say(f"text {id_}", id_)
+            assert isinstance(said, Said)
+            assert said.kept
+        assert session.chat.kept == 2
+        assert [message.id for message in session.chat.sending] == ["one", "two"], "for a successor"
+        session.back()
+        await asyncio.sleep(2.0)
+        assert session.sent == [], "the room has died over it"
+        three = session.chat.say("text three", "three")
+        assert isinstance(three, Said)
+        assert three.kept, "behind the others"
+        await asyncio.sleep(3700.0)
+        assert session.sent == ["one", "two", "three"]
+        assert (session.chat.kept, session.chat.sending) == (0, ())
+        said = session.chat.say("text one", "one")
+        assert isinstance(said, Said)
+        assert not said.kept
+
+    run(scenario())
+
+
+def test_what_a_process_before_this_one_has_kept_stays_so() -> None:
+    async def scenario() -> None:
+        session = Scripted(keeps=True)
+        session.connection(up=False)
+        session.chat.moved()
+        kept = ChatMessage("one", "user_input", "text one", 1.0, conversation="c1")
+        session.chat.resume([kept])
+        await asyncio.sleep(3600.0)
+        assert session.chat.sending == (kept,)
+        session.back()
+        await asyncio.sleep(1.0)
+        assert (session.sent, session.chat.kept) == (["one"], 0)
+
+    run(scenario())
+
+
+def test_what_is_kept_when_the_conversation_ends_is_said_not_to_be_sent() -> None:
+    async def scenario() -> None:
+        session = Scripted(keeps=True)
+        await session.away(60.0)
+        session.chat.say("text one", "one")
+        session.machine.end()
+        session.chat.moved()
+        await asyncio.sleep(1.0)
+        assert session.machine.error is not None
+        assert session.machine.error.kind == "sender"
+        assert "was kept was not sent" in session.machine.error.reason
+        assert (session.chat.kept, session.chat.sending) == (0, ())
+        session.begin("c2")
+        session.chat.moved()
+        await asyncio.sleep(1.0)
+        assert session.sent == []
+
+    run(scenario())
+
+
+def test_no_more_is_kept_than_can_be_written_down_quickly() -> None:
+    async def scenario() -> None:
+        session = Scripted(keeps=True)
+        await session.away(60.0)
+        for number in range(MAX_KEPT):
+            session.chat.say("text", str(number))
+        with pytest.raises(OrderFailed, match="too much is kept"):
+            session.chat.say("text", "more")
+        session.back()
+        await asyncio.sleep(60.0)
+        assert len(session.sent) == MAX_KEPT
+        await session.away(60.0)
+        for number in range(MAX_KEPT_CHARACTERS // MAX_CHARACTERS):
+            session.chat.say("x" * MAX_CHARACTERS, f"long {number}")
+        with pytest.raises(OrderFailed, match="too much is kept"):
+            session.chat.say("x", "one more")
+        session.back()
+        await asyncio.sleep(60.0)
 
     run(scenario())
 

@@ -13,8 +13,9 @@ const text = part("text");
 const model = emptyModel();
 const page = { open: false, lost: false, refusal: "" };
 const asked = new Map(); // orders under way: id -> {type, message}
-// Typed and not yet answered for, or in doubt: message id -> {text, doubtful}.
+// Typed and not yet answered for, in doubt, or kept: message id -> {text, doubtful, kept}.
 const unsent = new Map();
+let anyKept = false;
 let lastId = 0;
 let due = false;
 let patience = 0;
@@ -39,6 +40,7 @@ const send = openLink({
       return;
     }
     fold(model, frame);
+    forgetKept();
     if (frame.type === "level") return paintLevel(model.level);
     if (frame.type === "snapshot") startAnew();
     paint();
@@ -82,12 +84,13 @@ function sayAgain() {
   for (const [message, { text, doubtful }] of unsent) if (!doubtful) say(message, text);
 }
 
-function answered({ id, type, reason, remedy, in_doubt }) {
+function answered({ id, type, reason, remedy, in_doubt, kept }) {
   const order = asked.get(id);
   asked.delete(id);
   if (type === "error") page.refusal = [reason, remedy].filter(Boolean).join(": ");
   if (order?.type === "say") {
-    if (in_doubt) unsent.get(order.message).doubtful = true; // typed again, it may be doubled
+    if (kept) unsent.get(order.message).kept = true; // until it is in the list
+    else if (in_doubt) unsent.get(order.message).doubtful = true; // typed again, it may be doubled
     else unsent.delete(order.message);
     const isRefused = type === "error" && !in_doubt;
     if (isRefused && text.value === "") text.value = order.text; // to try again
@@ -99,6 +102,16 @@ function answered({ id, type, reason, remedy, in_doubt }) {
 function forgetRefusal() {
   page.refusal = "";
   for (const [message, { doubtful }] of unsent) if (doubtful) unsent.delete(message);
+}
+
+// They are sent, and in the list, or given up, which the banner says.
+function forgetKept() {
+  if (model.session?.kept) {
+    anyKept = true;
+  } else if (anyKept) {
+    anyKept = false;
+    for (const [message, { kept }] of unsent) if (kept) unsent.delete(message);
+  }
 }
 
 function newId() {

@@ -88,9 +88,9 @@ function* rowsOf(messages) {
 }
 
 function* unsentRows(messages, unsent) {
-  for (const [id, { text, doubtful }] of unsent) {
+  for (const [id, { text, doubtful, kept }] of unsent) {
     if (!messages.has(id)) {
-      const time = doubtful ? "perhaps sent" : "sending";
+      const time = doubtful ? "perhaps sent" : kept ? "kept until it can be sent" : "sending";
       yield { key: id, classes: "message user unsent", text, who: "You", time };
     }
   }
