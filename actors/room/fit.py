@@ -1,4 +1,5 @@
-"""A long pre-connect buffer at a lower sample rate, so that it arrives while the agent waits.
+"""A long pre-connect buffer at a lower sample rate, so that it arrives while the agent waits; on a
+slow line only the newest of it.
 
 An agent waits 3.0 s for the whole of it, and the client's byte streams carry about a megabyte a
 second (measured on loopback: 10 MiB in 9 s). Speech recognition works at 16 kHz; more than a minute
@@ -16,9 +17,27 @@ EASY_BYTES = 2 * 1024 * 1024
 BAD_LINE_BYTES = 80 * 1024
 """The same where a fifth of the packets is lost: 60 kB a second were carried there, and 236 kB came
 a second too late."""
+WITHIN_S = 2.0
+"""Of an agent's 3 s, what is counted on."""
+MEASURABLE_BYTES = 256 * 1024
+"""Less tells nothing of a line: the agent may have been busy, and a small buffer arrives in the
+end."""
+SLOWEST_S = 20.0
+"""A buffer is waited for so long, to learn what the line carries, and because what is sent next
+comes behind it on the same ordered channel."""
 RATES = (48_000, 24_000, 16_000, 8_000)
 PART_S = 1
 """Resampled at a time, about 2 ms; then the live audio of others gets its turn."""
+
+
+def carried(size: int, seconds: float) -> int:
+    """Bytes that arrive :data:`WITHIN_S` where ``size`` of them took ``seconds``, or more."""
+    return int(size * WITHIN_S / seconds)
+
+
+def longest(most: int, rate: int) -> int:
+    """Samples at ``rate`` that are ``most`` bytes at the lowest of the usual rates."""
+    return most // SAMPLE_BYTES * rate // min(rate, RATES[-1])
 
 
 def rate_for(size: int, rate: int, easy: int = EASY_BYTES) -> int:

@@ -307,15 +307,17 @@ class LiveKitRoom:
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
         """See the protocol. A call of a method that nobody has travels behind all that was sent
-        before it, on the same ordered channel, and every client answers it by itself.
+        before it, on the same ordered channel, and every client answers it by itself. The client
+        gives up after 7 s without a sign of it, and is made to ask again.
         """
+        code = NOT_RECEIVED.code
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self.perform_rpc(ECHO, "", to=to, timeout_s=timeout_s)
+                while code == NOT_RECEIVED.code:
+                    code = (await self.perform_rpc(ECHO, "", to=to, timeout_s=timeout_s)).code
         except TimeoutError:
             return False
-        known = {UNSUPPORTED.code: True, NOT_RECEIVED.code: False, TIMED_OUT.code: False}
-        return known.get(answer.code)
+        return {UNSUPPORTED.code: True, TIMED_OUT.code: False}.get(code)
 
     async def send_data(
         self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]

@@ -55,6 +55,7 @@ class LossWatch:
         self._lost = 0
         self._hole = False
         self._cut = False
+        self._silent_at = float("-inf")
         self._patience_s = PATIENCE_S
         self._replayed_at: float | None = None
 
@@ -69,6 +70,8 @@ class LossWatch:
         """The newest report; ``served``: what has left this machine by now. Returns whether what
         follows :attr:`confirmed` should be said again, on a new track.
         """
+        if self.silent(now):
+            self._silent_at = now
         if reception is not None and reception.reported_at != self._reported_at:
             self._report(reception, now)
         # A report is up to one look old: what was sent since the last look is not yet in it.
@@ -107,7 +110,7 @@ class LossWatch:
 
     def reconnected(self, now: float) -> None:
         """The connection stands again, and a report is due."""
-        self._heard_at = now
+        self._heard_at = self._silent_at = now
 
     def unreported_s(self, now: float) -> float:
         """Seconds since the last report, or since the track went live; 0 where there are none."""
@@ -116,6 +119,10 @@ class LossWatch:
     def silent(self, now: float) -> bool:
         """There were reports, and there are none of this track, or no more."""
         return self.unreported_s(now) > SILENT_S
+
+    def was_silent(self, since: float) -> bool:
+        """It was at some time after ``since``, or there was no connection."""
+        return self._cut or self._silent_at >= since
 
     def heard(self, served: int, now: float) -> int:
         """How much of what has left this machine the agent has heard, as far as can be known: all

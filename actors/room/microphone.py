@@ -10,7 +10,15 @@ from typing import Any
 from actors.messages import Captured, Participant, UplinkState
 
 from .backend import RoomBackend, RoomError
-from .fit import BAD_LINE_BYTES, EASY_BYTES, fitted
+from .fit import (
+    BAD_LINE_BYTES,
+    EASY_BYTES,
+    MEASURABLE_BYTES,
+    SLOWEST_S,
+    carried,
+    fitted,
+    longest,
+)
 from .loss import LossWatch
 from .mic import ACK_S, MicLane
 from .pauses import Pauses
@@ -81,6 +89,8 @@ class Microphone:
         self._losses = LossWatch()
         self._subscribed_at = clock()
         self._missed = 0
+        self._carries = 0
+        """Bytes that a slow line delivers in time; 0: it is not known to be slow."""
         self._connected = True
         self._barred = ""
         self._to_publish = False
@@ -137,7 +147,7 @@ class Microphone:
         """Our track has a new sid."""
         now = self._clock()
         self._to_publish = False
-        self._do(self._uplink.republished(sid, now, self._losses.confirmed))
+        self._do(self._uplink.republished(sid, now, self._since()))
         if self.state == "live":  # nothing is said again; reports of the old track count no more
             self._losses.begin(self._losses.confirmed, now)
 
@@ -234,8 +244,7 @@ class Microphone:
 
     async def _send(self, buffer: SendBuffer) -> None:
         """Send the pre-connect buffer; given up when the agent waits no longer for it."""
-        easy = BAD_LINE_BYTES if self._losses.is_bad(self._clock()) else EASY_BYTES
-        pcm, rate = await fitted(buffer.pcm, self._rate, easy)
+        pcm, rate = await self._fit(buffer.pcm)
         attributes = {"sampleRate": str(rate), "channels": "1", "trackId": buffer.sid}
         for attempt in range(1, BUFFER_TRIES + 1):
             begun = self._clock()
@@ -262,8 +271,9 @@ class Microphone:
                     "took_s": round(self._clock() - begun, 3),
                 },
             )
-            if await self._has_reached(buffer):
+            if await self._has_reached(buffer, len(pcm), begun):
                 self._missed = 0
+                self._carries = 2 * self._carries if 2 * self._carries < EASY_BYTES else 0
                 self._uplink.sent(buffer.end)
                 return
             break
@@ -275,19 +285,30 @@ class Microphone:
         self._missed = 0
         self._uplink.sent(buffer.end)
 
-    async def _has_reached(self, buffer: SendBuffer) -> bool:
+    async def _fit(self, pcm: bytes) -> tuple[bytes, int]:
+        """What can be expected to arrive in time, and at which rate."""
+        if not self._carries:
+            easy = BAD_LINE_BYTES if self._losses.is_bad(self._clock()) else EASY_BYTES
+            return await fitted(pcm, self._rate, easy)
+        lost = max(0, len(pcm) // SAMPLE_BYTES - longest(self._carries, self._rate))
+        self._lose(lost)
+        return await fitted(pcm[lost * SAMPLE_BYTES :], self._rate, self._carries)
+
+    async def _has_reached(self, buffer: SendBuffer, size: int, begun: float) -> bool:
         """Whether the agent got it in time; also if that cannot be known."""
         if not buffer.pcm:
             return True
-        left_s = WAITED_FOR_S - (self._clock() - self._subscribed_at)
         try:
-            reached = await self._backend.has_reached(buffer.identity, timeout_s=max(left_s, 0.5))
+            reached = await self._backend.has_reached(buffer.identity, timeout_s=SLOWEST_S)
         except RoomError:
             return True  # a track that is published again has a buffer of its own
-        late_s = self._clock() - self._subscribed_at
+        now = self._clock()
+        late_s = now - self._subscribed_at
         if reached is None or (reached and late_s <= WAITED_FOR_S):
             return True
         log.warning("pre-connect buffer came too late", extra={"after_s": round(late_s, 3)})
+        if size >= MEASURABLE_BYTES and not self._losses.was_silent(begun):
+            self._carries = carried(size, now - begun)
         return False
 
     async def _acknowledge(self) -> None:
@@ -328,6 +349,24 @@ class Microphone:
         log.warning("speech lost on the way", extra={"again_s": round(again_s, 3)})
         if await self._publish_again():
             self._losses.replayed(self._clock())
+
+    def _since(self) -> int:
+        """Where to begin again: at what was confirmed, or where a slow line can begin at best, for
+        the tape would need its time as well for what is not sent.
+        """
+        since = self._losses.confirmed
+        if self._carries and self.state == "live" and since >= 0:
+            reach = self._lane.next - longest(self._carries, self._rate)
+            if reach > since:
+                self._lose(reach - since)
+                self._uplink.sent(reach)
+                return reach
+        return since
+
+    def _lose(self, samples: int) -> None:
+        if samples:
+            lost_s = round(samples / self._rate, 3)
+            log.error("speech is lost: the line is too slow for it", extra={"lost_s": lost_s})
 
     async def _publish_again(self) -> bool:
         try:

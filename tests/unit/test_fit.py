@@ -5,7 +5,15 @@ import asyncio
 import numpy as np
 import pytest
 
-from actors.room.fit import BAD_LINE_BYTES, EASY_BYTES, fitted, rate_for
+from actors.room.fit import (
+    BAD_LINE_BYTES,
+    EASY_BYTES,
+    WITHIN_S,
+    carried,
+    fitted,
+    longest,
+    rate_for,
+)
 from actors.room.uplink import BUFFER_S, SAMPLE_BYTES
 from supervisor.drill.coded_signal import decode, generate
 
@@ -39,6 +47,17 @@ def test_the_rate_is_as_high_as_is_easy(size: int, rate: int, expected: int) -> 
 def test_on_a_bad_line_less_is_easy() -> None:
     assert rate_for(BAD_LINE_BYTES, 48_000, BAD_LINE_BYTES) == 48_000
     assert rate_for(BAD_LINE_BYTES + 2, 48_000, BAD_LINE_BYTES) == 24_000
+
+
+@pytest.mark.parametrize(("rate", "lowest"), [(48_000, 8_000), (16_000, 8_000), (8_000, 8_000)])
+def test_the_longest_that_a_line_carries_goes_at_the_lowest_rate(rate: int, lowest: int) -> None:
+    samples = longest(lowest * SAMPLE_BYTES + 1, rate)
+    assert samples == rate
+    assert rate_for(samples * SAMPLE_BYTES, rate, lowest * SAMPLE_BYTES) == lowest
+
+
+def test_what_took_too_long_tells_what_comes_in_time() -> None:
+    assert carried(1_000_000, 2 * WITHIN_S) == 500_000
 
 
 def test_the_longest_buffer_is_still_easy() -> None:
