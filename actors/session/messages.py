@@ -37,6 +37,10 @@ class MessageList:
         """The message of that id."""
         return self._messages.get(id_)
 
+    def is_last(self, id_: str) -> bool:
+        """It is there, and nothing after it."""
+        return next(reversed(self._messages), None) == id_
+
     def purge(self, id_: str) -> None:
         """Remove; not having it is no fault."""
         self._messages.pop(id_, None)

@@ -107,8 +107,8 @@ class Record:
         if message.is_final or is_new:
             self._is_written = self._outlet.remember()
         self._outlet.publish(MessageChanged(message))
-        if is_late and is_new:
-            self._outlet.publish(MessagesRestored())  # it is not the last of the list
+        if is_late and is_new and not self.list.is_last(message.id):
+            self._outlet.publish(MessagesRestored())
         return self._receipt(message.id)
 
     def replace(self, messages: tuple[ChatMessage, ...], now: float) -> None:

@@ -58,7 +58,8 @@ class Folded:
     purged: tuple[str, ...] = ()
     """Ids of partial messages that will never be final."""
     is_late: bool = False
-    """The message had been purged, and belongs where its time puts it."""
+    """It belongs where its time puts it: the message had been purged, or all before its end has
+    passed by this process, and others after it may not have."""
     is_news: bool = False
     """Not something already known, nor an empty chunk."""
 
@@ -131,7 +132,7 @@ class Transcripts:
             purged = self._withdraw(stream.participant, before=stream.opened_at)
         self._keep(segment)
         changed = known is None or known.message != message or known.is_withdrawn
-        late = known is not None and known.is_withdrawn
+        late = stream.ended if known is None else known.is_withdrawn
         return Folded(message if changed else None, purged, late, is_news=True)
 
     def break_off(self) -> tuple[ChatMessage, ...]:

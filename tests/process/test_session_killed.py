@@ -278,6 +278,25 @@ def test_a_text_that_ended_while_it_was_dead_comes_before_those_after_it(
     asyncio.run(scenario())
 
 
+def test_a_text_that_ended_while_it_was_dead_comes_before_one_that_is_being_spoken(
+    runtime_dir: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Bench(runtime_dir) as bench:
+            await bench.talk()
+            await bench.kill("session")
+            asked = bench.room.ends("s1", "what time is it?", at=1_900_000_000.0)
+            await bench.children.start("session", SESSION)
+            bench.room.grows("s2", "it is", at=1_900_000_001.0)
+            await bench.until(lambda: bench.changes)
+            bench.room.post.peer_up("session")
+            await asyncio.wait_for(asked, DEADLINE_S)
+            expected = [("s1", "what time is it?"), ("s2", "it is")]
+            assert texts_of(await bench.listed()) == expected
+
+    asyncio.run(scenario())
+
+
 def test_a_text_that_died_with_the_router_comes_before_those_after_it(runtime_dir: Path) -> None:
     async def scenario() -> None:
         async with Bench(runtime_dir) as bench:

@@ -195,6 +195,13 @@ def test_a_purged_segment_that_becomes_final_after_all_comes_back_with_its_time(
     assert folded.purged == ()
 
 
+def test_a_segment_of_which_only_the_end_is_heard_has_the_place_of_its_time() -> None:
+    fold = Transcripts()
+    assert not _fold(fold, _stream("s2", "It is", at=102.0)).is_late
+    assert _fold(fold, _stream("s1", "What time is it?", ended=True, at=101.0)).is_late
+    assert not _fold(fold, _stream("s2", "It is noon.", ended=True, at=102.0)).is_late
+
+
 # -- ids, kinds, times -----------------------------------------------------------------------------
 
 
