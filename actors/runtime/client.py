@@ -13,7 +13,8 @@ from actors.messages import Envelope, Failed, Message, Missed, Peer
 from .bus import Bus
 from .errors import OrderFailed
 from .insist import ANSWER_S, insist
-from .post import ROUTER, Post, runtime_socket_exists
+from .listening import somebody_listens, was_bound
+from .post import ROUTER, Post
 
 OnMessage = Callable[[Message, str], None]
 """Called with a message and the name of its sender, in the loop."""
@@ -54,6 +55,17 @@ class NotAllowed(OrderFailed):
         )
 
 
+class NotAnswering(OrderFailed):
+    """A terminal runs, but its router hangs."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        super().__init__(
+            "no-answer",
+            f"the router of the terminal in {runtime_dir} does not answer",
+            "one that hangs is replaced within some seconds; callpoint status shows it",
+        )
+
+
 class Client:
     """``async with Client(runtime_dir) as client: await client.ask("session", StartSession())``.
 
@@ -61,7 +73,7 @@ class Client:
     :class:`actors.messages.Missed` when some of them were lost because they were not read in time.
     ``on_peer``: of the router too, without which nothing passes; whoever was joined is joined
     again when it is back. ``on_ask``: runs in a task of its own for each ask. Entering raises
-    :class:`NotRunning` and :class:`NotAllowed`.
+    :class:`NotRunning`, :class:`NotAllowed` and :class:`NotAnswering`.
     """
 
     def __init__(
@@ -84,7 +96,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         try:
-            exists = runtime_socket_exists(self._runtime_dir)
+            exists = was_bound(self._runtime_dir, ROUTER)
         except PermissionError:
             raise NotAllowed(self._runtime_dir) from None
         if not exists:
@@ -96,7 +108,8 @@ class Client:
             await self.post.join(tuple(kind.tag() for kind in wanted), timeout_s=2.0)
         except OrderFailed as cause:
             await self.__aexit__(None, None, None)
-            raise NotRunning(self._runtime_dir) from cause
+            bound = somebody_listens(self._runtime_dir, ROUTER)
+            raise (NotAnswering if bound else NotRunning)(self._runtime_dir) from cause
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

@@ -6,7 +6,6 @@ Its socket is its own and answers also while the router is down.
 import asyncio
 import os
 import random
-import socket
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from .bus import Bus
 from .client import NotAllowed, NotRunning
 from .errors import NoAnswer, OrderFailed
 from .host import SUPERVISOR
+from .listening import somebody_listens
 
 CONTROL = "control"
 """Name of the operator's socket."""
@@ -28,8 +28,11 @@ async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float =
     Raises :class:`NotRunning` at once when nobody listens, :class:`NotAllowed`, :class:`NoAnswer`,
     and :class:`OrderFailed` with what it answered.
     """
-    if not _listening(runtime_dir):
-        raise NotRunning(runtime_dir)
+    try:
+        if not somebody_listens(runtime_dir, CONTROL):
+            raise NotRunning(runtime_dir)
+    except PermissionError:
+        raise NotAllowed(runtime_dir) from None
     answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
     def on_frame(_peer: bytes, frame: bytes) -> None:
@@ -55,15 +58,3 @@ async def ask_supervisor(runtime_dir: Path, message: Message, timeout_s: float =
     if isinstance(reply, Failed):
         raise OrderFailed.told(reply)
     return reply
-
-
-def _listening(runtime_dir: Path) -> bool:
-    """Somebody has the socket open; the file alone may be left over from a killed terminal."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(runtime_dir / f"{CONTROL}.sock"))
-        except PermissionError:
-            raise NotAllowed(runtime_dir) from None
-        except OSError:  # also a path too long for a socket
-            return False
-    return True

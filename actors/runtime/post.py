@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Missed, Welcome
 from actors.messages.codec import CorruptMessage, decode, encode
@@ -316,15 +315,3 @@ class Post:
             answer.cancel()
         for handled in self._handled.values():
             handled.cancel()
-
-
-def runtime_socket_exists(runtime_dir: Path) -> bool:
-    """A router has been bound in this directory (it may have died since). Raises
-    ``PermissionError`` when this user may not look.
-    """
-    try:
-        return (runtime_dir / f"{ROUTER}.sock").exists()
-    except PermissionError:
-        raise
-    except OSError:  # the name is too long for a file
-        return False

@@ -51,6 +51,8 @@ async def take(runtime_dir: Path) -> Overview:
     status, snapshots = await asyncio.gather(
         ask_supervisor(runtime_dir, GetStatus()), _snapshots(runtime_dir), return_exceptions=True
     )
+    if isinstance(status, OrderFailed):
+        status.in_doubt = False  # nothing was to be done
     if isinstance(status, BaseException):
         raise status
     if isinstance(snapshots, BaseException):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -239,6 +240,20 @@ def test_sockets_of_a_killed_terminal_are_no_terminal(runtime_dir: Path) -> None
         assert "no terminal is running" in err
 
     asyncio.run(scenario())
+
+
+def test_a_router_that_hangs_is_not_taken_for_no_terminal(runtime_dir: Path) -> None:
+    async def scenario(operator: Operator, children: Children, _: Supervision) -> None:
+        os.kill(children.pid("router"), signal.SIGSTOP)
+        try:
+            code, _out, err = await operator.types("mute")
+        finally:
+            os.kill(children.pid("router"), signal.SIGCONT)
+        assert code == ORDER_FAILED
+        assert f"the router of the terminal in {runtime_dir} does not answer" in err
+        assert "callpoint status shows it" in err
+
+    _with_a_terminal(runtime_dir, scenario)
 
 
 def test_a_supervisor_that_hangs_is_not_waited_for(runtime_dir: Path) -> None:
