@@ -1,4 +1,6 @@
-"""A WAV file as microphone: played in real time as if spoken, from the start of a conversation."""
+"""A WAV file as microphone: played in real time as if spoken, from the start of a conversation. Who
+moves it away pulls the plug.
+"""
 
 import asyncio
 import wave
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .source import DeviceError, OnBlock, clock
+from .source import DeviceError, OnBlock, OnLost, clock
 
 MAX_BYTES = 64 * 1024 * 1024
 """11 minutes at 48 kHz; a file of another rate takes eight times its size while it is loaded."""
@@ -72,16 +74,19 @@ class FileSource:
         *,
         loop: bool,
         on_block: OnBlock,
+        on_lost: OnLost,
         clock: Callable[[], float] = clock,
     ) -> None:
         """Load it. Raises :class:`DeviceError`."""
         self.name = f"file:{path}"
+        self._path = path
         self.latency_s = block_ms / 1000
         self._pcm = load(path, sample_rate)
         self._bytes = 2 * sample_rate * block_ms // 1000
         self._period = block_ms / 1000
         self._repeat = loop and bool(self._pcm)
         self._on_block = on_block
+        self._on_lost = on_lost
         self._clock = clock
         self._at: int | None = None
         self._loop = asyncio.get_running_loop()
@@ -100,6 +105,9 @@ class FileSource:
         self._timer.cancel()
 
     def _tick(self) -> None:
+        if not self._path.exists():
+            self._on_lost(f"{self._path} is gone")
+            return
         # Every block that is due, by the clock: a late loop catches up, nothing drifts.
         for _ in range(CATCH_UP):
             late = self._loop.time() - self._due

@@ -117,7 +117,12 @@ def open_source(
 
         path = Path(wanted.removeprefix(_FILE)).expanduser()
         return FileSource(
-            path, audio.sample_rate, audio.block_ms, loop=audio.loop, on_block=on_block
+            path,
+            audio.sample_rate,
+            audio.block_ms,
+            loop=audio.loop,
+            on_block=on_block,
+            on_lost=on_lost,
         )
     from .device import Microphone
 

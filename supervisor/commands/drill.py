@@ -57,13 +57,15 @@ _CODES = {
     "  slow       stopped three quarters of the time, for 2 s\n"
     "  corrupt    garbage on the terminal's sockets\n"
     "  disk-full  every write of the history is refused, for 3 s\n"
+    "  unplug     the microphone is pulled out, for 3 s\n"
     "  offline    no packet of the room passes, for 3 s (LiveKit, root and nft)\n"
     "  drop       20 % of the room's packets are dropped, for 5 s (LiveKit, root and nft)\n"
     "\n\b\nTargets: any actor, and\n"
     "  of kill       supervisor too, which is then started again\n"
     "  of corrupt    no actor but a socket: control, mic, router, speaker, supervisor, and in the\n"
     "                practice room practice\n"
-    "  of disk-full  history alone; of offline and drop room alone\n\n" + exit_codes(_CODES),
+    "  of disk-full  history alone; of unplug audio, of offline and drop room alone\n\n"
+    + exit_codes(_CODES),
 )
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(

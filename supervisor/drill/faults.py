@@ -1,5 +1,6 @@
 """What can be done to a running terminal: what each fault does, to whom, and its undoing."""
 
+import errno
 import os
 import resource
 import signal
@@ -41,6 +42,8 @@ class Victim:
     pid: int
     """Of the actor; of a socket's fault: of the supervisor."""
     runtime_dir: Path
+    microphone: Path | None = None
+    """The file that is one for the terminal."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Fault:
     """Its victim is a process that is to be found and replaced; else it is to live on."""
     holds_s: float = 0.0
     """How long it lasts, when nobody is replaced."""
+    deafens: bool = False
+    """It takes the microphone away."""
 
 
 # -- what is done ---------------------------------------------------------------------------------
@@ -119,6 +124,18 @@ def _disk_full(victim: Victim) -> Iterator[None]:
             resource.prlimit(victim.pid, resource.RLIMIT_FSIZE, before)
 
 
+@contextmanager
+def _unplug(victim: Victim) -> Iterator[None]:
+    if victim.microphone is None:
+        raise OSError(errno.ENODEV, "there is no microphone to be pulled out")
+    away = victim.microphone.with_suffix(".unplugged")
+    victim.microphone.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(victim.microphone)
+
+
 # -- to whom --------------------------------------------------------------------------------------
 
 
@@ -163,6 +180,14 @@ FAULTS = {
             _disk_full,
             _only("history"),
             holds_s=3.0,
+        ),
+        Fault(
+            "unplug",
+            "the microphone is pulled out for 3 s",
+            _unplug,
+            _only("audio"),
+            holds_s=3.0,
+            deafens=True,
         ),
         Fault(
             "offline",

@@ -245,7 +245,7 @@ class SpeakingTerminal(Terminal):
                 self._running.let_live(kind.holds_s)
                 struck_at = time.monotonic()
         trouble = trouble or self._trouble(is_itself)
-        deaf = kind.replaces and target == MICROPHONE
+        deaf = target == MICROPHONE and (kind.replaces or kind.deafens)
         return self._note(Blow(fault, target), at_ms, struck_at, trouble, deaf=deaf)
 
     def _note(
@@ -264,7 +264,7 @@ class SpeakingTerminal(Terminal):
             raise ProcessLookupError(f"{target} is {actors[target]['state']}")
         check_target(kind.name, target, kind.targets(self.scene))
         pid = actors[target]["pid"] if target in actors else self.pid
-        return Victim(target, pid, self.runtime_dir)
+        return Victim(target, pid, self.runtime_dir, self.staging.speech)
 
     def _trouble(self, condition: Callable[[Status], bool]) -> str:
         """Wait for it; empty, or what is wrong."""

@@ -43,6 +43,21 @@ def test_of_a_terminal_that_was_killed_it_is_said_that_it_has_ended(terminal: St
     kiosk.kill()  # which changes nothing
 
 
+def test_a_microphone_that_is_pulled_out_costs_what_is_said_until_it_is_back(
+    terminal: Start,
+) -> None:
+    kiosk = terminal(CONFIG)
+    kiosk.speak_for(1.0)
+    before = kiosk.actor_pid("audio")
+    struck = kiosk.hurt("unplug", "audio")
+    assert struck.recovery_s
+    assert kiosk.actor_pid("audio") != before
+    kiosk.speak_for(1.0)
+    report = kiosk.report()
+    assert report.lost_nothing, report
+    assert len(report.words.unheard) >= 25, "of 3 s, less what a block is more or less"
+
+
 def test_a_killed_supervisor_costs_what_nobody_could_hear_and_no_more(terminal: Start) -> None:
     kiosk = terminal(CONFIG)
     kiosk.mailbox.send("one")

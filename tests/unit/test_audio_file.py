@@ -164,7 +164,8 @@ class Tap:
         self.began = self.loop.time()
         self.blocks: list[tuple[float, bytes]] = []
         self.given_at: list[float] = []
-        options = {"loop": False, "clock": self.loop.time} | options
+        self.lost: list[str] = []
+        options = {"loop": False, "clock": self.loop.time, "on_lost": self.lost.append} | options
         self.source = FileSource(path, RATE, BLOCK_MS, on_block=self._on_block, **options)
 
     def _on_block(self, pcm: bytes, given_at: float) -> None:
@@ -191,6 +192,21 @@ def test_it_is_silent_until_it_begins_and_after_its_end(path: Path) -> None:
         assert tap.samples == [*silence * 2, *spoken, *silence * 2]
         await asyncio.sleep(1.0)
         assert len(tap.blocks) == 7, "it goes on after being closed"
+
+    run(scenario())
+
+
+def test_who_moves_it_away_pulls_the_plug(path: Path) -> None:
+    write(path, ramp(BLOCK).tobytes())
+
+    async def scenario() -> None:
+        tap = Tap(path)
+        tap.source.begin()
+        await asyncio.sleep(2.5 * BLOCK_S)
+        path.rename(path.with_suffix(".away"))
+        await asyncio.sleep(100.0)
+        assert len(tap.blocks) == 2
+        assert tap.lost == [f"{path} is gone"]
 
     run(scenario())
 

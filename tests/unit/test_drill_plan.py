@@ -116,6 +116,7 @@ def test_what_may_be_there_is_refused_by_nobody_before_it_runs(wish):
         "kill:browser",
         "drop:audio",
         "disk-full:room",
+        "unplug:room",
     ],
 )
 def test_what_no_terminal_of_this_config_has_is_refused_before_one_runs(wish):
