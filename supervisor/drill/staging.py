@@ -59,9 +59,10 @@ class Staging:
 
 
 def staged(settings: Settings, folder: Path) -> Staging:
-    """The settings with coded speech for a microphone and no loudspeaker; sound as it is, because
-    what changes a voice changes the code; any free port for the page; a room of its own, in which
-    the drill is the agent; a history of its own; and without other programs, which may run already.
+    """The settings with coded speech for the only microphone and no loudspeaker; sound as it is,
+    because what changes a voice changes the code; any free port for the page; a room of its own, in
+    which the drill is the agent; a history of its own; and without other programs, which may run
+    already.
     """
     staging = Staging(settings, folder)
     replace = msgspec.structs.replace
@@ -79,7 +80,9 @@ def staged(settings: Settings, folder: Path) -> Staging:
         audio=replace(
             settings.audio,
             input=f"file:{staging.speech}",
+            input_fallbacks=(),
             output="none",
+            output_fallbacks=(),
             loop=True,
             echo_cancellation=False,
             noise_suppression=False,

@@ -21,7 +21,13 @@ OWN = Settings.from_plain(
         "terminal": {"name": "Hall", "runtime_dir": "/run/hall", "state_dir": "/var/lib/hall"},
         "livekit": {"backend": "practice", "agent_name": "clerk", "identity": "hall-1"},
         "session": {"start": "boot", "agent_connect_timeout": 7.0},
-        "audio": {"input": "default", "sample_rate": 16000, "echo_cancellation": True},
+        "audio": {
+            "input": "default",
+            "input_fallbacks": ["usb"],
+            "output_fallbacks": ["hdmi"],
+            "sample_rate": 16000,
+            "echo_cancellation": True,
+        },
         "history": {"path": "/var/lib/hall/own.sqlite3"},
         "kiosk": {"host": "0.0.0.0", "port": 8040},
         "supervisor": {"stuck_after": 4.0},
@@ -43,6 +49,7 @@ def test_nothing_of_the_operators_own_is_touched_by_a_drill(tmp_path: Path) -> N
     assert drilled.livekit.room_name not in ("", staged(OWN, tmp_path).room)
     assert drilled.programs == {}
     assert drilled.audio.output == "none"
+    assert drilled.audio.input_fallbacks == drilled.audio.output_fallbacks == ()
 
 
 def test_everything_else_is_as_the_config_says(tmp_path: Path) -> None:
