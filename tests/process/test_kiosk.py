@@ -344,7 +344,7 @@ def test_orders_reach_the_session_and_are_answered_by_number(runtime_dir: Path) 
             ]
             for number, (kind, fields, expected) in enumerate(orders):
                 answer = await page.order(kind, number, **fields)
-                assert answer == {"type": "ok", "id": number}
+                assert answer == {"type": "ok", "id": number, "kept": False}
                 assert await terminal.session.next_order() == expected
 
     asyncio.run(scenario())

@@ -239,7 +239,7 @@ def test_silence_ends_a_conversation_whose_room_is_away_however_the_agent_was_la
             bench.room_dies()
             await bench.sees(lambda state: state.connection_state == "reconnecting")
             await bench.sees(lambda state: not state.is_connected)
-            await bench.until(lambda: bench.audio.recording == "")
+            await bench.audio.next(StopRecording)
 
     asyncio.run(scenario())
 
