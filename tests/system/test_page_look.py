@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.messages import EndSession, Failed, Say, SessionError, StartSession
+from actors.messages import ChatMessage, EndSession, Failed, Said, Say, SessionError, StartSession
 from tests.chromium import Chromium
 from tests.process.test_kiosk import Terminal
 from tests.scripted import agent, talking
@@ -243,6 +243,35 @@ def test_a_refused_text_is_there_again_and_the_reason_can_be_dismissed(browse: B
         await page.click("#dismiss")
         await page.until("document.getElementById('banner').hidden")
         assert await page.evaluate("document.activeElement.id") == "text"
+
+    browse(scenario)
+
+
+def test_a_text_that_is_kept_is_shown_as_such_until_it_is_sent_or_given_up(browse: Browse) -> None:
+    async def scenario(terminal: Terminal, page: Chromium) -> None:
+        away = talking("listening", connection_state="reconnecting")
+        terminal.session.state(away)
+        await page.until("document.getElementById('text').disabled", False)
+        kept = ChatMessage("", "user_input", "", 1.0)
+        terminal.session.answers[Say] = Said(kept, kept=True)
+        ids = []
+        for text in ("hello", "goodbye"):
+            await page.click("#text")
+            await page.type(text)
+            await page.press("Enter")
+            order = await terminal.session.next_order()
+            assert isinstance(order, Say)
+            ids.append(order.id)
+        times = "[...document.querySelectorAll('.unsent .time')].map((each) => each.textContent)"
+        await page.until(f"{times}.join()", "kept until it can be sent,kept until it can be sent")
+        terminal.session.state(msgspec.structs.replace(away, kept=2))
+        terminal.session.say(ids[0], "hello", "user_input")
+        await page.until("document.querySelectorAll('.unsent').length", 1)
+        lost = SessionError("sender", "a message that was kept was not sent")
+        terminal.session.state(msgspec.structs.replace(away, error=lost))
+        await page.until("document.querySelectorAll('.unsent').length", 0)
+        trouble = await page.evaluate("document.getElementById('trouble').textContent")
+        assert lost.reason in trouble
 
     browse(scenario)
 
