@@ -92,6 +92,7 @@ def test_a_microphone_that_could_not_be_published_again_can_be_later(house: Hous
             with pytest.raises(RoomError, match="lets this terminal publish no microphone"):
                 await terminal.backend.republish_microphone()
         await stage.moderator.permit(publish=True)
+        await terminal.until(lambda: not terminal.of(MicrophoneBarred)[-1].reason)
         await terminal.backend.republish_microphone()
         (again,) = terminal.of(MicrophoneRepublished)
         assert again.sid not in ("", sid)

@@ -1,5 +1,6 @@
 """The SQLite file: where, whose, which version, and what befalls it."""
 
+import contextlib
 import os
 import random
 import resource
@@ -179,37 +180,37 @@ def test_a_full_disk_stores_nothing_of_the_commit_and_passes(store: SqliteStore)
     assert store.keep([_message(1)]) == 1
 
 
-@pytest.fixture
-def no_file_grows() -> Iterator[Callable[[], None]]:
-    """Fills the disk, as far as this process is concerned."""
+@contextlib.contextmanager
+def _full() -> Iterator[None]:
+    """No file grows, as far as this process is concerned; not for longer: pytest writes to one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_what_there_is_can_be_read_while_the_disk_refuses_every_attempt_to_write(
-    store: SqliteStore, no_file_grows: Callable[[], None]
+    store: SqliteStore,
 ) -> None:
     store.keep([_message(1)])
-    no_file_grows()
-    for _ in range(3):
-        with pytest.raises(StoreUnavailable, match="cannot write"):
-            store.keep([_message(2)])
-        with pytest.raises(StoreUnavailable, match="cannot write"):
-            store.open()
-        assert _ids(store) == ["1"]
-        assert store.count() == 1
+    with _full():
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="cannot write"):
+                store.keep([_message(2)])
+            with pytest.raises(StoreUnavailable, match="cannot write"):
+                store.open()
+            assert _ids(store) == ["1"]
+            assert store.count() == 1
 
 
-def test_a_full_disk_that_lets_nothing_be_read_is_not_called_unwritable(
-    path: Path, no_file_grows: Callable[[], None]
-) -> None:
+def test_a_full_disk_that_lets_nothing_be_read_is_not_called_unwritable(path: Path) -> None:
     before = SqliteStore(path)
     before.open()
     before.keep([_message(1)])
     before.close()
-    no_file_grows()
-    with pytest.raises(StoreUnavailable, match="cannot read"):
+    with _full(), pytest.raises(StoreUnavailable, match="cannot read"):
         _ids(SqliteStore(path))
 
 
