@@ -49,6 +49,10 @@ _PIECE_HOPS = 30_000 // HOP_MS
 _NOTHING, _NOISE = -1, -2
 
 
+_SURE_MS = 60.0
+"""A piece of a block that is longer was said. Seen made up: 50 ms."""
+
+
 @dataclass(frozen=True)
 class Seam:
     """A place where the signal did not go on as it was sent."""
@@ -117,8 +121,13 @@ class Heard:
 
     @cached_property
     def in_order(self) -> bool:
-        """No block was heard before one of a smaller number, apart from what was repeated."""
-        return all(a <= b for a, b in itertools.pairwise(dict.fromkeys(self.blocks)))
+        """No block was heard before one of a smaller number, apart from what was repeated. A lone
+        piece of little more than half a block tells nothing: at the end of a track it may be what a
+        jitter buffer has made up.
+        """
+        sure = {run.block for run in self.runs if run.length_ms > _SURE_MS}
+        heard = (block for block in dict.fromkeys(self.blocks) if block in sure)
+        return all(a <= b for a, b in itertools.pairwise(heard))
 
     def missing(self, blocks: int | Iterable[int]) -> tuple[int, ...]:
         """Which of the first so many (or of these) blocks were heard for less than half.

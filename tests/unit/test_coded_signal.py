@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.drill.coded_signal import BLOCK_MS, MAX_BLOCKS, Pcm, decode, generate, unrolled
+from supervisor.drill.coded_signal import (
+    BLOCK_MS,
+    MAX_BLOCKS,
+    Heard,
+    Pcm,
+    Run,
+    decode,
+    generate,
+    unrolled,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -178,3 +187,10 @@ def test_a_looped_signal_is_numbered_on_and_a_loss_across_the_turn_is_told():
 @given(st.integers(0, 5000), st.integers(-MAX_BLOCKS // 2 + 1, MAX_BLOCKS // 2 - 1))
 def test_a_looped_number_is_found_again_from_anything_near(number, off):
     assert unrolled(number % MAX_BLOCKS, number + off) == number
+
+
+@pytest.mark.parametrize(("length_ms", "in_order"), [(50.0, True), (70.0, False)])
+def test_a_lone_piece_of_half_a_block_does_not_put_the_others_out_of_order(length_ms, in_order):
+    whole = [Run(block, 100.0 * block, 100.0 * block + 100.0) for block in range(6)]
+    made_up = Run(603, 300.0, 300.0 + length_ms)
+    assert Heard((*whole[:3], made_up, *whole[3:]), ()).in_order is in_order
