@@ -103,21 +103,16 @@ def _orphans(dead: int, mark: str) -> list[tuple[int, int]]:
     if mark:
         strays = {*kin.in_session(dead), *kin.marked(mark)}
         found += [(pid, kin.parent_of(pid)) for pid in strays]
-    return [
+    found = [
         (pid, home)
         for pid, home in found
-        if pid not in ours
-        and _lives(pid)
-        and kin.identity(pid) not in _left
-        and not is_in_any(pid)
-        and not _is_of_the_living(pid, known - {dead})
+        if pid not in ours and _lives(pid) and kin.identity(pid) not in _left and not is_in_any(pid)
     ]
-
-
-def _is_of_the_living(pid: int, living: set[int]) -> bool:
-    """It is in a cgroup that one of them has gone to by itself, as with ``systemd-run --scope``."""
-    elsewhere = {cgroup.of(child) for child in living} - {None, cgroup.of(os.getpid())}
-    return cgroup.of(pid) in elsewhere
+    if not found:
+        return []
+    # To which a living child has gone by itself, as with ``systemd-run --scope``.
+    elsewhere = {cgroup.of(child) for child in known - {dead}} - {None, cgroup.of(os.getpid())}
+    return [(pid, home) for pid, home in found if cgroup.of(pid) not in elsewhere]
 
 
 def reap() -> None:

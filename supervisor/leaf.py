@@ -52,7 +52,11 @@ def _say(what: str, **extra: str) -> None:
 
 def _folder_of(supervisor: str) -> Path:
     """Of the leaves of a supervisor (by its :func:`~actors.runtime.kin.identity`) in our cgroup."""
-    return cgroup.own() / f"callpoint-{supervisor.replace(':', '-')}"
+    return cgroup.own() / _name_of(supervisor)
+
+
+def _name_of(supervisor: str) -> str:
+    return f"callpoint-{supervisor.replace(':', '-')}"
 
 
 class Leaf:
@@ -98,7 +102,7 @@ class Leaf:
 
 def is_in_any(pid: int) -> bool:
     """This process is in a leaf of ours."""
-    return bool(_below(f"callpoint-{kin.identity(os.getpid()).replace(':', '-')}", pid))
+    return bool(_below(_name_of(kin.identity(os.getpid())), pid))
 
 
 def end_leaves_of(supervisor: str, timeout_s: float) -> bool:

@@ -112,10 +112,7 @@ class Bench:
         """Audio, which cannot start."""
         self.children.heard.clear()
         await self.children.launch("audio", AUDIO)
-        heard = self.children.heard
-        failed = await self.children.until(
-            lambda: next((said for _, said in heard if isinstance(said, StartFailed)), None)
-        )
+        failed = await self.children.start_failed()
         assert await self.children.exit_code("audio") == 3
         return failed
 

@@ -100,6 +100,14 @@ class Children:
         assert isinstance(answer, Ready), answer
         return self._processes[name].pid
 
+    async def start_failed(self) -> StartFailed:
+        """The first word of a child that cannot start, once it has said so."""
+
+        def said() -> StartFailed | None:
+            return next((each for _, each in self.heard if isinstance(each, StartFailed)), None)
+
+        return await self.until(said)
+
     def send(self, name: str, message: Message) -> None:
         """Say something to a child as its supervisor would."""
         assert self._lane.send(encode(message, kind="tell", sender=SUPERVISOR, to=name), to=name)

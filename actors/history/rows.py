@@ -2,15 +2,16 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from actors.messages import ChatMessage
 
 from .store import supersedes
 
 COLUMNS = "id, kind, text, timestamp, is_final, conversation"
+"""As the fields of a message come."""
 _WRITE = (
     "UPDATE message SET kind = ?, text = ?, timestamp = ?, is_final = ?, conversation = ?"
     " WHERE id = ?"
@@ -23,11 +24,11 @@ def keep_row(db: sqlite3.Connection, message: ChatMessage) -> int:
     """
     found = db.execute(f"SELECT {COLUMNS} FROM message WHERE id = ?", (message.id,)).fetchone()  # noqa: S608
     if found is None:
-        db.execute(f"INSERT INTO message ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", _row(message))  # noqa: S608
+        db.execute(f"INSERT INTO message ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(message))  # noqa: S608
         return 1
     kept = read_row(found)
     if kept is None:
-        identity, *rest = _row(message)
+        identity, *rest = astuple(message)
         db.execute(_WRITE, (*rest, identity))
     elif supersedes(message, kept):
         # Its time and place stay those of its first appearance.
@@ -36,17 +37,6 @@ def keep_row(db: sqlite3.Connection, message: ChatMessage) -> int:
             (message.text, message.is_final, message.id),
         )
     return 0
-
-
-def _row(message: ChatMessage) -> tuple[Any, ...]:
-    return (
-        message.id,
-        message.kind,
-        message.text,
-        message.timestamp,
-        message.is_final,
-        message.conversation,
-    )
 
 
 def read_row(row: Sequence[object]) -> ChatMessage | None:

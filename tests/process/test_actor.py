@@ -20,7 +20,6 @@ from actors.messages import (
     Say,
     SessionState,
     SetMuted,
-    StartFailed,
     StartSession,
     StoreMessage,
 )
@@ -179,9 +178,7 @@ def test_a_mistake_in_options_is_a_failed_start_with_a_remedy(runtime_dir: Path)
     async def scenario() -> None:
         async with Children(runtime_dir) as children:
             await children.launch("door", DOOR)
-            failed = await children.until(
-                lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
-            )
+            failed = await children.start_failed()
             assert failed.error == "the door does not know when to open"
             assert failed.remedy == "set options.opens_on"
             assert await children.exit_code("door") == 3
@@ -201,9 +198,7 @@ def test_a_target_that_is_no_actor_is_told(runtime_dir: Path, target: str, error
     async def scenario() -> None:
         async with Children(runtime_dir) as children:
             await children.launch("mine", target)
-            failed = await children.until(
-                lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
-            )
+            failed = await children.start_failed()
             assert error in failed.error
             await children.exit_code("mine")
 

@@ -23,7 +23,6 @@ from actors.messages import (
     HistoryState,
     ListHistory,
     Message,
-    StartFailed,
     StoreMessage,
 )
 from actors.runtime.client import Client
@@ -429,11 +428,7 @@ def test_a_path_that_cannot_be_a_file_is_refused_with_a_remedy(
     async def scenario() -> None:
         async with Bench(runtime_dir, tmp_path) as bench:
             await bench.children.launch("history", HISTORY)
-            failed = await bench.children.until(
-                lambda: next(
-                    (m for _, m in bench.children.heard if isinstance(m, StartFailed)), None
-                )
-            )
+            failed = await bench.children.start_failed()
             assert str(tmp_path) in failed.error
             assert "[history] path" in failed.remedy
             assert await bench.children.exit_code("history") == 3
@@ -449,11 +444,7 @@ def test_two_terminals_do_not_share_a_history(runtime_dir: Path, path: Path) -> 
                 one.deliver(1)
                 await one.settled(1)
                 await other.children.launch("history", HISTORY)
-                failed = await other.children.until(
-                    lambda: next(
-                        (m for _, m in other.children.heard if isinstance(m, StartFailed)), None
-                    )
-                )
+                failed = await other.children.start_failed()
                 assert failed.error == f"another terminal keeps its history in {path}"
                 assert "CALLPOINT_STATE_DIR" in failed.remedy
                 assert await other.children.exit_code("history") == 3

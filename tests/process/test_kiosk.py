@@ -26,7 +26,6 @@ from actors.messages import (
     Missed,
     Say,
     SetMuted,
-    StartFailed,
     StartSession,
 )
 from actors.runtime.client import Client
@@ -583,9 +582,7 @@ def test_an_address_that_cannot_be_had_is_refused_with_a_remedy(
             settings = {"kiosk": {"port": taken.getsockname()[1], **kiosk}}
             async with Children(runtime_dir, msgspec.convert(settings, Settings)) as children:
                 await children.launch("kiosk", KIOSK)
-                failed = await children.until(
-                    lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
-                )
+                failed = await children.start_failed()
                 assert remedy in failed.remedy
                 assert "Error" not in failed.error
                 assert await children.exit_code("kiosk") == 3

@@ -16,7 +16,6 @@ from actors.messages import (
     PracticeLeave,
     PracticePublish,
     PracticeText,
-    StartFailed,
 )
 from actors.messages.codec import MAX_FRAME_BYTES, encode
 from actors.runtime.bus import endpoint
@@ -144,9 +143,7 @@ def test_a_wrong_option_is_refused_with_a_remedy(
         async with Children(runtime_dir) as children:
             await children.start("router", "actors.router.process:Router")
             await children.launch("parrot", PARROT, **options)
-            failed = await children.until(
-                lambda: next((m for _, m in children.heard if isinstance(m, StartFailed)), None)
-            )
+            failed = await children.start_failed()
             assert says in failed.error
             assert remedy in failed.remedy
             assert await children.exit_code("parrot") != 0

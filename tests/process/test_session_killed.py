@@ -25,7 +25,6 @@ from actors.messages import (
     Say,
     SendText,
     SessionError,
-    StartFailed,
     StartRecording,
     StartSession,
     StopRecording,
@@ -621,11 +620,7 @@ def test_without_a_way_to_a_token_it_does_not_start(
         starts = ("router",)
         async with Bench(runtime_dir, starts=starts, livekit={}) as bench:
             await bench.children.launch("session", SESSION)
-            failed = await bench.children.until(
-                lambda: next(
-                    (m for _, m in bench.children.heard if isinstance(m, StartFailed)), None
-                )
-            )
+            failed = await bench.children.start_failed()
             assert failed.error == "there is no way to get a token"
             assert "token_endpoint" in failed.remedy
             assert failed.mistake

@@ -11,6 +11,13 @@ from tests.stage import Stage
 
 
 @pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    """Alone."""
+    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Server, agent worker and sound system, ready."""
     folder = tmp_path_factory.mktemp("stage")

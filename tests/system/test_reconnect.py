@@ -4,7 +4,6 @@ run for a while: every word is heard, and soon in time again.
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ def nothing_left_behind() -> None:
     """Instead of the check of all tests: the client's native half keeps threads, event
     descriptors and pooled connections for the life of the process.
     """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 SCENARIOS = {

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -47,12 +47,6 @@ def nothing_left_behind() -> None:
     """Instead of the check of all tests: the peer's native client keeps threads, event
     descriptors and pooled connections for the life of this process.
     """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
-    with LiveKitServer(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 class Terminal:
