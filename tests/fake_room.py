@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.messages import Captured, Follow, Message
-from actors.messages.codec import decode, encode
+from actors.messages.codec import decode_message, encode_message
 from actors.room.mic import ACK_S, MicLane
 from actors.runtime.bus import Bus
 from tests.children import DEADLINE_S
@@ -49,7 +49,7 @@ class FakeRoom:
 
     def speak(self, message: Message) -> None:
         """On the speaker lane."""
-        assert self._speaker.send(encode(message, kind="tell", sender="room", to="audio"))
+        assert self._speaker.send(encode_message(message))
 
     def speak_raw(self, frame: bytes) -> None:
         """Whatever, on the speaker lane."""
@@ -91,10 +91,10 @@ class FakeRoom:
         await self.until(lambda: True if self.end >= position else None)
 
     def _follow(self, follow: Follow) -> None:
-        self._lane.send(encode(follow, kind="tell", sender="room", to="audio"))
+        self._lane.send(encode_message(follow))
 
     def _on_frame(self, _peer: bytes, frame: bytes) -> None:
-        message = decode(frame).message
+        message = decode_message(frame)
         assert isinstance(message, Captured), message
         before = self.mic.next
         run = self.mic.received(message, time.monotonic())

@@ -16,7 +16,7 @@ from actors.messages import (
     StopRecording,
     Woken,
 )
-from actors.messages.codec import CorruptMessage, decode, encode
+from actors.messages.codec import CorruptMessage, decode_message, encode_message
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
@@ -175,13 +175,12 @@ class Audio(Actor):
 
     def _send_due(self) -> None:
         for captured in self._follower.due():
-            frame = encode(captured, kind="tell", sender=self.name, to=FOLLOWER)
-            if not self._mic.send(frame, to=FOLLOWER):
+            if not self._mic.send(encode_message(captured), to=FOLLOWER):
                 return  # it will say where it is, and gets it from there
 
     def _on_mic(self, peer: bytes, frame: bytes) -> None:
         try:
-            message = decode(frame).message
+            message = decode_message(frame)
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt, peer)
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from actors.messages import Hush, SessionState, Spoken
-from actors.messages.codec import CorruptMessage, decode
+from actors.messages.codec import CorruptMessage, decode_message
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.meter import SILENCE_DBFS, rms_dbfs
 from actors.settings.model import Audio
@@ -56,7 +56,7 @@ class Voice:
     def on_frame(self, frame: bytes, now: float) -> None:
         """From the speaker lane; ``now``: monotonic seconds."""
         try:
-            message = decode(frame).message
+            message = decode_message(frame)
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt)
             return

@@ -28,7 +28,7 @@ from actors.messages import (
     SetEncryption,
     TextStream,
 )
-from actors.messages.codec import CorruptMessage, decode, encode
+from actors.messages.codec import CorruptMessage, decode_message, encode_message
 from actors.runtime.actor import Actor, Answer
 from actors.runtime.bus import Lane
 from actors.runtime.corrupt import CorruptFrames
@@ -335,12 +335,11 @@ class RoomActor(Actor):
     # -- the lanes to audio ----------------------------------------------------------------------
 
     def _to_audio(self, lane: Lane, message: Message) -> bool:
-        frame = encode(message, kind="tell", sender=self.name, to=AUDIO)
-        return bool(lane.send(frame))
+        return bool(lane.send(encode_message(message)))
 
     def _on_mic(self, _peer: bytes, frame: bytes) -> None:
         try:
-            run = decode(frame).message
+            run = decode_message(frame)
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt)
             return

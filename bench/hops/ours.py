@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.messages import Done, Envelope, Spoken
-from actors.messages.codec import decode, encode
+from actors.messages.codec import decode_message, encode_message
 from actors.runtime.bus import Bus
 from actors.runtime.entry import run_child
 from actors.runtime.errors import OrderFailed, Overloaded
@@ -25,7 +25,7 @@ _QUEUE = 10_000
 
 def _spoken(content: bytes) -> bytes:
     """A frame of a lane."""
-    return encode(Spoken(0, 48_000, content), kind="tell", sender="room", to="audio")
+    return encode_message(Spoken(0, 48_000, content))
 
 
 def _content(message: object) -> bytes:
@@ -38,7 +38,7 @@ async def _receive(given: roles.Arguments) -> None:
     done = asyncio.Event()
 
     def on_frame(_peer: bytes, frame: bytes) -> None:
-        content = _content(decode(frame).message)
+        content = _content(decode_message(frame))
         if listener.hear(content):
             back.send(_spoken(content))
         elif listener.done:
@@ -76,7 +76,7 @@ async def _send(given: roles.Arguments) -> None:
     if given.hops == "1":
 
         def on_frame(_peer: bytes, frame: bytes) -> None:
-            assert _content(decode(frame).message)
+            assert _content(decode_message(frame))
             answered.set()
 
         bus.bind("pull", "back", on_frame, queue=_QUEUE)

@@ -25,7 +25,7 @@ from actors.messages import (
     Stop,
     StopRecording,
 )
-from actors.messages.codec import encode
+from actors.messages.codec import encode, encode_message
 from actors.runtime.errors import OrderFailed
 from tests.audio_bench import Bench
 
@@ -292,7 +292,6 @@ def test_another_terminal_is_still_muted_but_records_only_by_order(
 
 def test_garbage_on_both_lanes_changes_nothing(runtime_dir: Path, speech: Path) -> None:
     chance = random.Random(4)
-    to_audio = {"kind": "tell", "sender": "room", "to": "audio"}
     messages: list[Message] = [
         Spoken(1, 48_000, b"\x01\x02\x03"),
         Spoken(2, 48_000, b""),
@@ -306,8 +305,9 @@ def test_garbage_on_both_lanes_changes_nothing(runtime_dir: Path, speech: Path) 
     ]
     frames = [
         *(chance.randbytes(length) for length in (0, 1, 10, 1000, 200_000)),
-        *(encode(message, **to_audio) for message in messages),  # type: ignore[arg-type]
-        encode(Follow(9, 0, 10**9), kind="tell", sender="room", to="audio")[:-3],
+        *(encode_message(message) for message in messages),
+        encode_message(Follow(9, 0, 10**9))[:-3],
+        encode(Follow(9, 0, 10**9), kind="tell", sender="room", to="audio"),
     ]
 
     async def scenario() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from actors.messages import Captured, Follow, Hush, Message, Spoken
-from actors.messages.codec import decode, encode
+from actors.messages.codec import decode_message, encode_message
 from actors.runtime.bus import Bus
 
 BLOCK = 960
@@ -67,12 +67,12 @@ class FakeAudio:
             size = BLOCK - (self._next - self.origin) % BLOCK
             pcm = self.signal[at : at + 2 * size].ljust(2 * size, b"\0")
             run = Captured(self._stream, self._next, RATE, pcm)
-            if not self._lane.send(encode(run, kind="tell", sender="audio", to="room"), to="room"):
+            if not self._lane.send(encode_message(run), to="room"):
                 return
             self._next += size
 
     def _on_follow(self, _peer: bytes, frame: bytes) -> None:
-        message = decode(frame).message
+        message = decode_message(frame)
         assert isinstance(message, Follow), message
         self.follows.append(message)
         if message.served >= self.origin:
@@ -83,6 +83,6 @@ class FakeAudio:
         self._acknowledged = max(message.next, self._served)
 
     def _on_speaker(self, _peer: bytes, frame: bytes) -> None:
-        message: Message = decode(frame).message
+        message: Message = decode_message(frame)
         assert isinstance(message, Spoken | Hush), message
         self.spoken.append(message)

@@ -11,8 +11,7 @@ import numpy as np
 from livekit import rtc
 
 from actors.messages import Captured, JoinRoom, TextStream
-from actors.messages.codec import decode as decode_frame
-from actors.messages.codec import encode
+from actors.messages.codec import decode_message, encode_message
 from actors.room.call import Call
 from actors.room.livekit_room import LiveKitRoom
 from actors.room.mic import MicLane
@@ -49,9 +48,7 @@ class Talk:
         token = token_of(self._server, self.room_name, "terminal")
         order = JoinRoom("conversation", self._server.url, token, True, True)
         self.call = Call(order, LiveKitRoom, self, SpeakerLane(lambda _: True))
-        lane = MicLane(
-            lambda follow: self._lane.send(encode(follow, kind="tell", sender="room", to="audio"))
-        )
+        lane = MicLane(lambda follow: self._lane.send(encode_message(follow)))
         self.microphone = Microphone(
             self.call.backend, Uplink(RATE), lane, RATE, self._spawn, self.call_changed
         )
@@ -80,7 +77,7 @@ class Talk:
         return task
 
     def _on_mic(self, _peer: bytes, frame: bytes) -> None:
-        run = decode_frame(frame).message
+        run = decode_message(frame)
         assert isinstance(run, Captured)
         self.microphone.captured(run)
 

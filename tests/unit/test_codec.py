@@ -20,7 +20,15 @@ from actors.messages import (
     StoreMessage,
     Welcome,
 )
-from actors.messages.codec import CorruptMessage, decode, decode_header, encode
+from actors.messages.codec import (
+    MAX_FRAME_BYTES,
+    CorruptMessage,
+    decode,
+    decode_header,
+    decode_message,
+    encode,
+    encode_message,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -70,6 +78,13 @@ def test_another_library_reads_what_is_written() -> None:
         1, "tell", "room", "audio", 7, "captured", 0.0, ["captured", 3, 4, 48000, b"\0\1", 0, 0],
         0,
     ]  # fmt: skip
+
+
+def test_a_frame_of_a_lane_of_the_sound_is_the_message_alone() -> None:
+    run = Captured(3, 4, 48000, b"\0\1")
+    frame = encode_message(run)
+    assert msgpack.unpackb(frame) == ["captured", 3, 4, 48000, b"\0\1", 0, 0]
+    assert decode_message(frame) == run
 
 
 def test_every_message_has_a_tag_of_its_own_and_a_word_of_explanation() -> None:
@@ -146,6 +161,33 @@ def test_a_frame_with_damage_is_either_refused_or_a_message(at: int, damage: byt
 def test_what_is_refused(name: str, frame: bytes) -> None:
     with pytest.raises(CorruptMessage):
         decode(frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [
+        ("in an envelope", encode(Welcome(1), kind="tell", sender="router")),
+        ("no such message", msgpack.packb(["nonsense", 1])),
+        ("a field of another type", msgpack.packb(["welcome", "x"])),
+        ("cut off", encode_message(Captured(1, 2, 48000, b"\0\0"))[:-3]),
+        ("nothing", b""),
+        ("nested without end", b"\x91" * 5000),
+        ("too long", encode_message(Captured(1, 2, 48000, bytes(MAX_FRAME_BYTES)))),
+    ],
+)
+def test_what_is_refused_of_a_message_alone(name: str, frame: bytes) -> None:
+    with pytest.raises(CorruptMessage) as refused:
+        decode_message(frame)
+    assert refused.value.frame == frame
+    assert refused.value.__cause__ is not None
+
+
+@given(st.integers(0, 25), st.binary(min_size=1, max_size=4))
+def test_a_message_with_damage_is_either_refused_or_another(at: int, damage: bytes) -> None:
+    frame = encode_message(Captured(1, 2, 48000, b"\0\0"))
+    damaged = frame[:at] + damage + frame[at + len(damage) :]
+    with contextlib.suppress(CorruptMessage):
+        assert type(decode_message(damaged)) in CATALOGUE
 
 
 def test_a_refusal_does_not_show_what_was_in_the_frame() -> None:

@@ -13,7 +13,7 @@ from actors.audio.playback import RATE, Playback
 from actors.audio.source import DeviceError
 from actors.audio.voice import Voice
 from actors.messages import AgentView, Hush, Message, SessionError, SessionState, Spoken
-from actors.messages.codec import encode
+from actors.messages.codec import encode_message
 from actors.settings.model import Audio
 
 pytestmark = pytest.mark.unit
@@ -86,7 +86,7 @@ def voice_with(folder: Path, **audio: object) -> Voice:
 
 
 def say(voice: Voice, message: Message, now: float = 0.0) -> None:
-    voice.on_frame(encode(message, kind="tell", sender="room", to="audio"), now)
+    voice.on_frame(encode_message(message), now)
 
 
 @pytest.mark.parametrize(
