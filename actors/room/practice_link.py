@@ -103,8 +103,10 @@ class PracticeLink:
     # -- sending ---------------------------------------------------------------------------------
 
     def send(self, message: Message) -> bool:
-        """False: the lane did not take it."""
-        if self._lane is None:
+        """False: the lane did not take it, or was closed with its bus: this process ends, and does
+        not leave the room for that.
+        """
+        if self._lane is None or self._lane.is_closed:
             return False
         return bool(self._lane.send(encode(message, kind="tell", sender=self._client)))
 

@@ -19,8 +19,10 @@ from actors.messages import (
 from actors.messages.codec import decode, encode
 from actors.room.backend import ConnectionChanged, RoomError, TextChunk, TextEnded
 from actors.room.loss import Reception
+from actors.room.practice_link import PracticeLink
 from actors.room.practice_room import PracticeRoom
 from actors.room.practice_text import MAX_STREAM_BYTES, MAX_STREAMS, PracticeTexts
+from actors.room.practice_token import Place
 from actors.runtime.bus import Bus
 from tests.rooms.practice import PracticePeer, PracticeStage
 from tests.rooms.terminal import Terminal
@@ -118,6 +120,20 @@ def test_it_is_out_when_it_is_told_so(runtime_dir: Path, reason: str) -> None:
         assert terminal.of(ConnectionChanged)[-1].reason
 
     _scenario(runtime_dir, scenario)
+
+
+def test_once_the_bus_is_closed_it_sends_nothing_and_says_so(runtime_dir: Path) -> None:
+    async def scenario() -> None:
+        bus = Bus(runtime_dir)
+        Server(bus)
+        link = PracticeLink(bus, lambda _: None, lambda *_: None)
+        await link.open(Place("r", "me"))
+        assert link.send(PracticeBeat())
+        bus.close()
+        assert not link.send(PracticeBeat())
+        link.close("")
+
+    asyncio.run(scenario())
 
 
 def test_garbage_from_the_other_end_changes_nothing(runtime_dir: Path) -> None:
