@@ -87,7 +87,7 @@ class RoomActor(Actor):
         self._make_backend = self._backend()
         self._mic = self.bus.connect("dealer", "mic", self._on_mic, identity=self.name)
         push = self.bus.connect("push", "speaker", lambda *_: None, queue=QUEUE)
-        self._speaker = SpeakerLane(lambda message: self._to_audio(push, message))
+        self._speaker = SpeakerLane(lambda message: _send(push, message))
         self._publish()
 
     def _backend(self) -> Callable[[OnEvent], RoomBackend]:
@@ -166,7 +166,7 @@ class RoomActor(Actor):
     def _microphone(self, backend: RoomBackend, *, preconnect: bool) -> Microphone:
         rate = self.settings.audio.sample_rate
         self._captured_at = time.monotonic()
-        lane = MicLane(lambda follow: self._to_audio(self._mic, follow))
+        lane = MicLane(lambda follow: _send(self._mic, follow))
         uplink = Uplink(rate, preconnect=preconnect)
         return Microphone(backend, uplink, lane, rate, self.spawn, self.call_changed)
 
@@ -334,9 +334,6 @@ class RoomActor(Actor):
 
     # -- the lanes to audio ----------------------------------------------------------------------
 
-    def _to_audio(self, lane: Lane, message: Message) -> bool:
-        return bool(lane.send(encode_message(message)))
-
     def _on_mic(self, _peer: bytes, frame: bytes) -> None:
         try:
             run = decode_message(frame)
@@ -385,3 +382,8 @@ def _told() -> Iterator[None]:
         yield
     except RoomError as error:
         raise OrderFailed(error.code, str(error), in_doubt=error.in_doubt) from None
+
+
+def _send(lane: Lane, message: Message) -> bool:
+    """To audio; False when the lane did not take it."""
+    return bool(lane.send(encode_message(message)))
