@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,14 @@ import hypothesis
 import pytest
 
 CATEGORIES = {"unit", "contract", "process", "system"}
+
+
+def pytest_configure() -> None:
+    """Under nohup(1) a hang-up is ignored, and would be by all that the tests start; what is caught
+    is not inherited.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
