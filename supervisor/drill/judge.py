@@ -3,9 +3,9 @@
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import quantiles
 
 from .coded_signal import BLOCK_MS, Heard
 from .plan import Blow
@@ -91,7 +91,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Growth:
-    """Medians of the first and of the last third of the time."""
+    """How large it became in the first and in the last third of the time."""
 
     first: Look
     last: Look
@@ -250,13 +250,20 @@ def judge_growth(
         first = [look for at, look in seen if at <= start + third]
         last = [look for at, look in seen if at >= start + 2 * third]
         if min(len(first), len(last)) >= least:
-            found[name] = Growth(_typical(first), _typical(last))
+            found[name] = Growth(_grown_up(first), _grown_up(last))
     return found
 
 
-def _typical(looks: Collection[Look]) -> Look:
+def _grown_up(looks: Collection[Look]) -> Look:
+    """The ninth decile of each: a process that is killed now and then is young and small for a
+    part of the time, and its median tells how often that was.
+    """
     return Look(
-        round(median(look.mib for look in looks), 1),
-        round(median(look.fds for look in looks)),
-        round(median(look.threads for look in looks)),
+        round(_ninth_decile(look.mib for look in looks), 1),
+        round(_ninth_decile(look.fds for look in looks)),
+        round(_ninth_decile(look.threads for look in looks)),
     )
+
+
+def _ninth_decile(values: Iterable[float]) -> float:
+    return quantiles(values, n=10, method="inclusive")[-1]

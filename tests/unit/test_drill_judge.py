@@ -149,6 +149,16 @@ def test_breathing_is_no_growth(values):
     assert not growth.grown
 
 
+def test_how_often_a_process_was_killed_is_no_growth():
+    """The parrot, as it was seen: small until it has heard a long sentence."""
+    life = [44, 45, 46, 47, 48, 49, *[70] * 12]
+    often = [*life[:9], *life[:12]] * 10
+    seldom = [*life, *life, *life] * 4
+    (growth,) = judge_growth({"parrot": looks(*often, *often, *seldom)}).values()
+    assert (growth.first.mib, growth.last.mib) == (70, 70)
+    assert not growth.grown
+
+
 @calm
 @given(st.floats(20, 500), st.floats(1.2, 3))
 def test_a_leak_is_growth(size, factor):
