@@ -1,5 +1,5 @@
 """A long pre-connect buffer at a lower sample rate, so that it arrives while the agent waits; on a
-slow line only the newest of it.
+slow line so much of it.
 
 An agent waits 3.0 s for the whole of it, and the client's byte streams carry about a megabyte a
 second (measured on loopback: 10 MiB in 9 s). Speech recognition works at 16 kHz; more than a minute

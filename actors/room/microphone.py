@@ -45,6 +45,10 @@ it does or a little before. What comes later is not heard."""
 MISSED_TRIES = 3
 """Buffers that came too late, one after the other; then speech goes on without what was in them. On
 a line like that each costs the agent its 3.0 s."""
+PART_S = 10.0
+"""Least part of what is kept that goes in one buffer on a slow line. Each takes three seconds with
+the new track that it needs, in which somebody who talks adds as much; on a line that carries less
+only the newest is sent."""
 REFUSED_S = 0.1
 WATCH_S = 0.25
 """Between looks at the server's reports, which come about once a second."""
@@ -91,6 +95,8 @@ class Microphone:
         self._missed = 0
         self._carries = 0
         """Bytes that a slow line delivers in time; 0: it is not known to be slow."""
+        self._in_parts = False
+        """It is slow, but what is kept can follow in parts."""
         self._connected = True
         self._barred = ""
         self._to_publish = False
@@ -272,9 +278,9 @@ class Microphone:
                 },
             )
             if await self._has_reached(buffer, len(pcm), begun):
-                self._missed = 0
-                self._carries = 2 * self._carries if 2 * self._carries < EASY_BYTES else 0
-                self._uplink.sent(buffer.end)
+                if not buffer.rest:
+                    self._carry(2 * self._carries if 2 * self._carries < EASY_BYTES else 0)
+                self._sent(buffer)
                 return
             break
         self._missed += 1
@@ -282,8 +288,20 @@ class Microphone:
             self._losses.missed(buffer.start)  # it counts as not sent until it is said again
             return
         log.error("speech is lost: the line is too bad for it")
+        self._sent(buffer)
+
+    def _sent(self, buffer: SendBuffer) -> None:
         self._missed = 0
         self._uplink.sent(buffer.end)
+        if buffer.rest:
+            self._to_publish = True
+
+    def _carry(self, most: int) -> None:
+        """``most``: as for ``_carries``."""
+        self._carries = most
+        part = longest(most, self._rate)
+        self._in_parts = part >= PART_S * self._rate
+        self._uplink.part(part if self._in_parts else 0)
 
     async def _fit(self, pcm: bytes) -> tuple[bytes, int]:
         """What can be expected to arrive in time, and at which rate."""
@@ -308,7 +326,7 @@ class Microphone:
             return True
         log.warning("pre-connect buffer came too late", extra={"after_s": round(late_s, 3)})
         if size >= MEASURABLE_BYTES and not self._losses.was_silent(begun):
-            self._carries = carried(size, now - begun)
+            self._carry(carried(size, now - begun))
         return False
 
     async def _acknowledge(self) -> None:
@@ -351,11 +369,11 @@ class Microphone:
             self._losses.replayed(self._clock())
 
     def _since(self) -> int:
-        """Where to begin again: at what was confirmed, or where a slow line can begin at best, for
-        the tape would need its time as well for what is not sent.
+        """Where to begin again: at what was confirmed, or where a line that is too slow for parts
+        can begin at best, for the tape would need its time as well for what is not sent.
         """
         since = self._losses.confirmed
-        if self._carries and self.state == "live" and since >= 0:
+        if self._carries and not self._in_parts and self.state == "live" and since >= 0:
             reach = self._lane.next - longest(self._carries, self._rate)
             if reach > since:
                 self._lose(reach - since)

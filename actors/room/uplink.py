@@ -3,7 +3,8 @@
 Every sample has a position (:mod:`actors.messages.audio`). Until an agent is ACTIVE and somebody
 has subscribed to our track, samples are kept. Then all that is kept, ``[start, P)``, goes out as
 the pre-connect buffer, and from ``P`` on samples go to the track: each once, in order. The agent
-hears the buffer first, then what it has received on the track.
+hears the buffer first, then what it has received on the track. What a slow line cannot carry in one
+buffer goes in parts, each with a track of its own.
 
 Inputs return what is to be done. Times are monotonic seconds, given by the caller.
 """
@@ -58,6 +59,9 @@ class SendBuffer:
     end: int
     sid: str
     identity: str
+    rest: bool = False
+    """More is kept than goes in one (:meth:`Uplink.part`). Nothing goes live on this track: once
+    this is sent the rest is for the next one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class Uplink:
         self._limit = int(limit_s * sample_rate) * SAMPLE_BYTES
         self._keeping = preconnect
         self._live = False
+        self._part = 0
+        self._rest = False
         self._sid = ""
         self._subscribed: set[str] = set()
         self._listener: Participant | None = None
@@ -136,6 +142,10 @@ class Uplink:
         if self._live:
             return "live"
         return "buffering" if self._keeping and not self._barred else "idle"
+
+    def part(self, samples: int) -> None:
+        """Of what is kept no more than so much is to go in one buffer; 0: all of it."""
+        self._part = samples
 
     # -- what happens ----------------------------------------------------------------------------
 
@@ -261,7 +271,7 @@ class Uplink:
     def _samples(self, pcm: bytes) -> list[Action]:
         start, self._next = self._next, self._next + len(pcm) // SAMPLE_BYTES
         if self._live:
-            return [Capture(pcm, start)]
+            return [] if self._rest else [Capture(pcm, start)]
         lead: list[Action] = []
         if self._seam.lead_silence and self._ready_since is not None:
             lead = [Capture(bytes(len(pcm)), -1)]
@@ -316,10 +326,16 @@ class Uplink:
 
     def _go_live(self, identity: str) -> SendBuffer:
         """Also without a sample: an agent waits for the buffer of a track that announces one."""
-        pcm = b"".join(run.pcm for run in self._kept)
-        start = self._kept[0].start if self._kept else max(self._next, 0)
+        start = end = self._kept[0].start if self._kept else max(self._next, 0)
+        pcm = bytearray()
+        most = self._part * SAMPLE_BYTES or self._kept_bytes
+        while self._kept and len(pcm) + len(self._kept[0].pcm) <= most:
+            run = self._kept.popleft()
+            pcm += run.pcm
+            end = run.end
+        self._rest = bool(self._kept)
         self._kept.clear()
         self._kept_bytes = 0
         self._live = True
         self._unsent = start if self._next >= 0 else -1
-        return SendBuffer(pcm, start, max(self._next, 0), self._sid, identity)
+        return SendBuffer(bytes(pcm), start, end, self._sid, identity, self._rest)

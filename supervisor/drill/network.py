@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+_BURST_KB = 30
+"""What a slow line's queue holds: a fifth of a second, at 150 kB/s."""
 _TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
 
 
@@ -21,13 +23,15 @@ class Outage:
     Args:
         pid: of the process. The ports that it has now are meant.
         share: per cent of the packets that are dropped.
+        beyond: kB a second, each way, of which no packet is dropped; 0: there is no such measure.
         tcp: whether those of its TCP connections are dropped too.
 
     """
 
-    def __init__(self, pid: int, *, share: int = 100, tcp: bool = False) -> None:
+    def __init__(self, pid: int, *, share: int = 100, beyond: int = 0, tcp: bool = False) -> None:
         self._table = f"callpoint_outage_{os.getpid()}"
         self._share = share
+        self._beyond = beyond
         self._ports = {"udp": udp_ports(pid)}
         if tcp:
             self._ports["tcp"] = _ports(pid, "tcp")
@@ -83,6 +87,8 @@ class Outage:
 
     def _rules(self, side: str) -> Iterator[str]:
         chance = "" if self._share >= 100 else f" numgen random mod 100 < {self._share}"
+        if self._beyond:
+            chance += f" limit rate over {self._beyond} kbytes/second burst {_BURST_KB} kbytes"
         for protocol, ports in self._ports.items():
             if ports:
                 listed = ", ".join(map(str, sorted(ports)))

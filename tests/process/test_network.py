@@ -55,6 +55,13 @@ def test_a_share_leaves(link: socket.socket) -> None:
     assert left == {True, False}
 
 
+def test_so_much_a_second_leaves(link: socket.socket) -> None:
+    with Outage(os.getpid(), beyond=1):
+        left = [_leaves(link) for _ in range(2000)]  # 58 kB with their headers
+    assert left[0]
+    assert not left[-1]
+
+
 def test_whoever_is_killed_takes_the_outage_along(link: socket.socket) -> None:
     other = subprocess.Popen(
         [sys.executable, "-c", _OTHER, str(os.getpid())],

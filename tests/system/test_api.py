@@ -75,9 +75,7 @@ class Talk:
                 assert session.error is None
                 await session.agent.wait_until_connected(ANSWER_S)
                 await scenario(session)
-                assert session.runtime_dir is not None
-                status = await ask_supervisor(session.runtime_dir, GetStatus())
-                assert isinstance(status, Status)
+                status = await _status(session)
                 assert {row.restarts for row in status.actors.values()} == {0}
 
         asyncio.run(run())
@@ -86,6 +84,13 @@ class Talk:
         found = self.stage.worker.job(session.snapshot.room_name)
         assert found is not None
         return found
+
+
+async def _status(session: Session) -> Status:
+    assert session.runtime_dir is not None
+    status = await ask_supervisor(session.runtime_dir, GetStatus())
+    assert isinstance(status, Status)
+    return status
 
 
 @pytest.fixture
@@ -130,7 +135,8 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
         assert min(await loudest) > -40.0, "of both"
         heard = talk.job(session).decode()
         assert heard.missing(30) == (), heard.seams
-        assert decode(speaker.pcm, RATE).missing(20) == ()
+        played = decode(speaker.pcm, RATE)
+        assert played.missing(20) == (), (played.runs, (await _status(session)).audio)
         (_, understood), (_, answered) = messages
         assert [kind for kind, _ in messages] == ["user_transcript", "agent_transcript"]
         assert answered == f"You said: {understood}"

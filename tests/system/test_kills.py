@@ -72,7 +72,7 @@ class Speech:
 
     def story(self) -> str:
         """Where what the agent heard is not one block after the other, what its jitter buffer made
-        up, and what the room's process said.
+        up, what the room's process said, and what the sound system has lost.
         """
         runs = [Run(-1, 0.0, 0.0), *self.job.decode().runs]
         broken = [
@@ -81,9 +81,11 @@ class Speech:
             for before, after in itertools.pairwise(runs)
             if after.block != before.block + 1 or after.start_ms > before.end_ms + HOP_MS
         ]
+        status = self._terminal.status()
         entries = self._terminal.log.read_text(errors="replace").splitlines()
         said = [line for line in entries if '"process": "room"' in line]
-        return "\n".join([*broken, *map(str, self.job.of("reception")), *said])
+        received = map(str, self.job.of("reception"))
+        return "\n".join([*broken, *received, *said, f"{status['audio']}", f"{status['room']}"])
 
 
 @contextmanager
@@ -124,7 +126,7 @@ def test_twenty_kills_of_the_room_cost_no_word_and_the_agent_keeps_its_conversat
         heard = speech.heard_to_the_end()
         assert heard.missing(speech.blocks) == (), heard.seams
         assert heard.in_order
-        assert heard.repeated_ms / kills < 300, heard.seams
+        assert heard.said_again_ms / kills < 300, heard.seams
         assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
             speech.job.id
         ]
@@ -153,7 +155,7 @@ def test_a_kill_soon_after_a_stall_costs_no_word(
             _is_back(terminal, "room", terminal.kill_actor("room"))
         heard = speech.heard_to_the_end()
         assert heard.missing(speech.blocks) == (), heard.seams
-        assert heard.repeated_ms / kills < 300 + stall_s * 1000, heard.seams
+        assert heard.said_again_ms / kills < 300 + stall_s * 1000, heard.seams
 
 
 @pytest.mark.parametrize("name", ["router", "session", "history", "kiosk"])
@@ -234,7 +236,7 @@ def test_a_killed_supervisor_that_is_started_again_loses_only_what_nobody_record
         ]
 
 
-@pytest.mark.parametrize(("away_s", "blocks"), [(0.0, 450), (90.0, 860)])
+@pytest.mark.parametrize(("away_s", "blocks"), [(0.0, 450), (60.0, 860)])
 def test_a_server_that_comes_back_before_its_workers_costs_no_word(
     stage: Stage, tmp_path: Path, away_s: float, blocks: int
 ) -> None:

@@ -94,6 +94,18 @@ def test_a_repetition_is_measured(start, length):
 
 
 @few
+@given(start=places, length=st.integers(160, 500), stretch=st.integers(20, 60))
+def test_what_was_said_again_is_told_from_what_a_jitter_buffer_has_stretched(
+    start, length, stretch
+):
+    end, bridged = at(start + length), LEAD_MS + BLOCK_MS + 50
+    late = SIGNAL[: at(bridged)], SIGNAL[at(bridged - stretch) : end], SIGNAL[at(start) :]
+    heard = decode(np.concatenate(late), RATE)
+    assert heard.said_again_ms == pytest.approx(length, abs=NEAR_MS)
+    assert heard.repeated_ms == pytest.approx(length + stretch, abs=2 * NEAR_MS)
+
+
+@few
 @given(start=places, length=lengths)
 def test_silence_in_between_is_measured(start, length):
     heard = decode(np.insert(SIGNAL, at(start), silence(length)), RATE)
