@@ -12,8 +12,9 @@ import numpy as np
 RATE = 48_000
 """Hz: what the room sends the agent's voice at, and the loudspeaker is opened with, whatever the
 rate of the tape."""
-MAX_S = 2.0
-"""More than this waits only when the device does not take it: the oldest goes."""
+MAX_S = 5.0
+"""More than this waits only when the device does not take it: the oldest goes. On a machine that
+stood still for a third of the time 2 s were reached within a phrase, and words were lost."""
 LEAD_S = 0.06
 """Kept in hand before a phrase starts, at first. A phrase that is shorter waits as long."""
 LEAD_MAX_S = 0.25

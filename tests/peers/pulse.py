@@ -301,9 +301,9 @@ class Recording:
         )
 
     def wait_for_silence(
-        self, *, seconds: float = 0.5, deadline_s: float = READY_DEADLINE_S
+        self, *, seconds: float = 1.5, deadline_s: float = READY_DEADLINE_S
     ) -> None:
-        """Wait until the last so many seconds are silent.
+        """Wait until the last so many seconds are silent: longer than a busy machine stands still.
 
         Raises:
             TimeoutError: they were not within the deadline.

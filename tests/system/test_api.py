@@ -21,6 +21,7 @@ from actors import (
 )
 from actors.messages import GetStatus, Status
 from actors.runtime.control import ask_supervisor
+from supervisor.commands.overview import take
 from supervisor.drill.coded_signal import decode, generate
 from tests.peers.agent_worker import Job
 from tests.peers.pulse import RATE
@@ -75,7 +76,9 @@ class Talk:
                 assert session.error is None
                 await session.agent.wait_until_connected(ANSWER_S)
                 await scenario(session)
-                status = await _status(session)
+                assert session.runtime_dir is not None
+                status = await ask_supervisor(session.runtime_dir, GetStatus())
+                assert isinstance(status, Status)
                 assert {row.restarts for row in status.actors.values()} == {0}
 
         asyncio.run(run())
@@ -84,13 +87,6 @@ class Talk:
         found = self.stage.worker.job(session.snapshot.room_name)
         assert found is not None
         return found
-
-
-async def _status(session: Session) -> Status:
-    assert session.runtime_dir is not None
-    status = await ask_supervisor(session.runtime_dir, GetStatus())
-    assert isinstance(status, Status)
-    return status
 
 
 @pytest.fixture
@@ -136,7 +132,8 @@ def test_both_hear_each_other_and_each_transcript_is_there_once(
         heard = talk.job(session).decode()
         assert heard.missing(30) == (), heard.seams
         played = decode(speaker.pcm, RATE)
-        assert played.missing(20) == (), (played.runs, (await _status(session)).audio)
+        assert session.runtime_dir is not None
+        assert played.missing(20) == (), (played.runs, await take(session.runtime_dir))
         (_, understood), (_, answered) = messages
         assert [kind for kind, _ in messages] == ["user_transcript", "agent_transcript"]
         assert answered == f"You said: {understood}"
