@@ -504,6 +504,27 @@ def test_a_republished_track_gets_a_buffer_from_what_was_not_heard() -> None:
     assert [buffer.sid for buffer in rig.buffers] == ["TR_1", "TR_2"]
 
 
+def test_what_does_not_go_in_one_buffer_follows_on_the_next_tracks() -> None:
+    rig = Rig()
+    rig.uplink.part(600)
+    rig.speak(100)
+    rig.converse()
+    while rig.buffers[-1].rest:
+        part = rig.buffers[-1]
+        assert part.end - part.start == 600
+        rig.speak(5)
+        assert rig.heard == list(range(part.end)), "nothing goes live before the rest"
+        assert rig.served() == part.end
+        said, sid = rig.position, f"TR_{len(rig.buffers) + 1}"
+        rig.do(rig.uplink.republished(sid, rig.now))
+        rig.speak((said - rig.position) // BLOCK)  # the tape again
+        rig.subscribe(sid)
+        rig.speak(int(SEAM.hold_s * RATE / BLOCK) + 1)
+    rig.speak(20)
+    assert rig.heard == list(range(rig.position))
+    assert len(rig.buffers) > 3
+
+
 def test_what_is_said_to_nobody_is_kept_for_the_next_agent() -> None:
     rig = Rig()
     rig.converse()
