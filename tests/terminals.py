@@ -91,6 +91,14 @@ class Terminals:
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
 
+    async def kill_with(self, server: int) -> None:
+        """SIGKILL to the fork server and to the supervisor, which gets no time to end what that
+        has left.
+        """
+        self.process.send_signal(signal.SIGSTOP)
+        os.kill(server, signal.SIGKILL)
+        await self.kill()
+
     def end(self) -> None:
         """End the last one, and see that nothing is left of any."""
         self.process.kill()

@@ -250,8 +250,7 @@ def test_one_copy_is_left_when_the_next_terminal_takes_over(
         await _hidden(terminals)
         actor = status.actors["a"].pid or 0
         os.kill(actor, signal.SIGSTOP)
-        os.kill(kin.parent_of(actor), signal.SIGKILL)
-        await terminals.kill()
+        await terminals.kill_with(kin.parent_of(actor))
         before = set(terminals.seen)
         assert alive(actor)
         await terminals.start()

@@ -354,8 +354,7 @@ def test_what_outlives_supervisor_and_fork_server_ends_when_the_next_one_takes_o
         await terminals.family("a")
         stopped = status.actors["a"].pid or 0
         os.kill(stopped, signal.SIGSTOP)
-        os.kill(kin.parent_of(stopped), signal.SIGKILL)
-        await terminals.kill()
+        await terminals.kill_with(kin.parent_of(stopped))
         assert alive(stopped)
         before = set(terminals.seen)
         await terminals.start()
