@@ -95,8 +95,6 @@ class Microphone:
         self._missed = 0
         self._carries = 0
         """Bytes that a slow line delivers in time; 0: it is not known to be slow."""
-        self._in_parts = False
-        """It is slow, but what is kept can follow in parts."""
         self._connected = True
         self._barred = ""
         self._to_publish = False
@@ -299,16 +297,24 @@ class Microphone:
     def _carry(self, most: int) -> None:
         """``most``: as for ``_carries``."""
         self._carries = most
-        part = longest(most, self._rate)
-        self._in_parts = part >= PART_S * self._rate
-        self._uplink.part(part if self._in_parts else 0)
+        self._uplink.part(self._carries_samples if self._in_parts else 0)
+
+    @property
+    def _carries_samples(self) -> int:
+        """Of the recording, at the lowest rate."""
+        return longest(self._carries, self._rate)
+
+    @property
+    def _in_parts(self) -> bool:
+        """The line is slow, but what is kept can follow in parts."""
+        return self._carries_samples >= PART_S * self._rate
 
     async def _fit(self, pcm: bytes) -> tuple[bytes, int]:
         """What can be expected to arrive in time, and at which rate."""
         if not self._carries:
             easy = BAD_LINE_BYTES if self._losses.is_bad(self._clock()) else EASY_BYTES
             return await fitted(pcm, self._rate, easy)
-        lost = max(0, len(pcm) // SAMPLE_BYTES - longest(self._carries, self._rate))
+        lost = max(0, len(pcm) // SAMPLE_BYTES - self._carries_samples)
         self._lose(lost)
         return await fitted(pcm[lost * SAMPLE_BYTES :], self._rate, self._carries)
 
@@ -374,7 +380,7 @@ class Microphone:
         """
         since = self._losses.confirmed
         if self._carries and not self._in_parts and self.state == "live" and since >= 0:
-            reach = self._lane.next - longest(self._carries, self._rate)
+            reach = self._lane.next - self._carries_samples
             if reach > since:
                 self._lose(reach - since)
                 self._uplink.sent(reach)
