@@ -220,7 +220,7 @@ class RoomBackend(Protocol):
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
         """Whether all that was sent to a participant until now has got there; waits for that, and
         is False when it has not in time. None: it cannot be known. Raises :class:`RoomError` when
-        there is no connection.
+        there is no connection, and may when the participant has gone before it was known.
         """
 
     async def send_data(

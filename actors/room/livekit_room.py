@@ -43,10 +43,11 @@ from .backend import (
     RpcInvoked,
     check_data,
 )
+from .echo import has_come_back
 from .loss import Reception
 from .raw_room import RawRoom
 from .roster import voice_of
-from .rpc import NOT_RECEIVED, TIMED_OUT, UNSUPPORTED
+from .rpc import TIMED_OUT
 from .streams import TextStreams
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,6 @@ QUEUE_MS = 100
 to be said twice after a crash."""
 BYTES_PART = 15_000
 """The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
-ECHO = "callpoint.echo"
-"""A method that nobody has."""
 VOICE_RATE = 48_000
 VOICE_FRAME_MS = 20
 VOICE_FRAMES = 50
@@ -306,18 +305,12 @@ class LiveKitRoom:
         await self._sending(writer.aclose())
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
-        """See the protocol. A call of a method that nobody has travels behind all that was sent
-        before it, on the same ordered channel, and every client answers it by itself. The client
-        gives up after 7 s without a sign of it, and is made to ask again.
-        """
-        code = NOT_RECEIVED.code
-        try:
-            async with asyncio.timeout(timeout_s):
-                while code == NOT_RECEIVED.code:
-                    code = (await self.perform_rpc(ECHO, "", to=to, timeout_s=timeout_s)).code
-        except TimeoutError:
-            return False
-        return {UNSUPPORTED.code: True, TIMED_OUT.code: False}.get(code)
+        """See the protocol."""
+
+        async def call(method: str, answer_s: float) -> RpcResult:
+            return await self.perform_rpc(method, "", to=to, timeout_s=answer_s)
+
+        return await has_come_back(call, timeout_s)
 
     async def send_data(
         self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]

@@ -322,10 +322,7 @@ class Microphone:
         """Whether the agent got it in time; also if that cannot be known."""
         if not buffer.pcm:
             return True
-        try:
-            reached = await self._backend.has_reached(buffer.identity, timeout_s=SLOWEST_S)
-        except RoomError:
-            return True  # a track that is published again has a buffer of its own
+        reached = await self._answer_of(buffer.identity)
         now = self._clock()
         late_s = now - self._subscribed_at
         if reached is None or (reached and late_s <= WAITED_FOR_S):
@@ -333,6 +330,18 @@ class Microphone:
         log.warning("pre-connect buffer came too late", extra={"after_s": round(late_s, 3)})
         if size >= MEASURABLE_BYTES and not self._losses.was_silent(begun):
             self._carry(carried(size, now - begun))
+        return False
+
+    async def _answer_of(self, identity: str) -> bool | None:
+        """Whether the agent got what was sent. That it is gone, or the connection, is no answer: we
+        shall be told, and begin with this buffer again, unless it was a mistake.
+        """
+        give_up = self._clock() + SLOWEST_S
+        while not self._connected or self._clock() < give_up:
+            try:
+                return await self._backend.has_reached(identity, timeout_s=SLOWEST_S)
+            except RoomError:
+                await asyncio.sleep(TRY_AGAIN_S)
         return False
 
     async def _acknowledge(self) -> None:

@@ -42,6 +42,7 @@ from .backend import (
     RoomError,
     check_data,
 )
+from .echo import has_come_back
 from .loss import Reception
 from .practice_link import PracticeLink
 from .practice_rpc import PracticeCalls, new_call
@@ -100,10 +101,12 @@ class PracticeRoom:
         """Nothing of it leaves the machine."""
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
-        """See the protocol. A lane loses nothing."""
-        if self._link.state != "connected":
-            raise RoomError("not connected to a room", "not-connected")
-        return True
+        """See the protocol."""
+
+        async def call(method: str, answer_s: float) -> RpcResult:
+            return await self.perform_rpc(method, "", to=to, timeout_s=answer_s)
+
+        return await has_come_back(call, timeout_s)
 
     async def send_data(
         self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -422,6 +423,10 @@ def test_it_is_known_whether_what_was_sent_has_arrived(house: House) -> None:
         )
         assert await terminal.backend.has_reached("agent", timeout_s=5.0)
         await terminal.until(lambda: [got for _, got in peer.buffers] == [content])
+        await peer.leave()
+        await terminal.until(lambda: not terminal.agent())
+        with suppress(RoomError):
+            assert await terminal.backend.has_reached("agent", timeout_s=0.5) is False
 
     house.play(scenario)
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.unit
 
 RATE = 1000
 BLOCK = 20
+GONE = RoomError("gone")
 AGENT = Participant("agent", "PA_1", "agent", True, {"lk.agent.state": "listening"})
 
 
@@ -36,7 +37,7 @@ class Backend:
         self.taken: list[bytes] = []
         self.buffers: list[tuple[bytes, dict[str, str], str]] = []
         self.refuse_bytes = 0
-        self.reaches: list[bool | None] = []
+        self.reaches: list[bool | RoomError | None] = []
         """What became of the next buffers; then each arrives."""
         self.refuse_frames = 0
         self.republished = 0
@@ -70,7 +71,10 @@ class Backend:
         self.buffers.append((content, attributes, to))
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
-        return self.reaches.pop(0) if self.reaches else True
+        reached = self.reaches.pop(0) if self.reaches else True
+        if isinstance(reached, RoomError):
+            raise reached
+        return reached
 
     async def reception(self) -> None:
         return None
@@ -316,6 +320,50 @@ def test_a_buffer_that_came_too_late_is_said_again_with_what_followed(late: bool
         rig.microphone.subscribed("TR_2")
         await rig.until(lambda: len(rig.backend.buffers) == 2)
         assert _positions(rig.backend.buffers[1][0]) == list(range(200))
+
+    run(scenario)
+
+
+def test_a_buffer_whose_agent_is_gone_before_it_has_told_is_for_the_next_one() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [GONE]
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: not rig.backend.reaches)
+        rig.speak(5)
+        await rig.until(lambda: rig.follows[-1].served == 0)
+        rig.microphone.participants(())
+        assert rig.follows[-1].next == 0
+        rig.position = 0
+        rig.speak(10)
+        rig.microphone.participants((AGENT,))
+        await rig.until(lambda: len(rig.backend.buffers) == 2)
+        assert _positions(rig.backend.buffers[1][0]) == list(range(200))
+
+    run(scenario)
+
+
+def test_an_agent_that_was_gone_by_mistake_is_asked_again() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [GONE]
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: rig.follows[-1].served >= 100)
+        assert rig.backend.republished == 0
+        assert len(rig.backend.buffers) == 1
+
+    run(scenario)
+
+
+def test_a_buffer_of_which_nobody_tells_is_said_again() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [GONE, GONE]
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: len(rig.backend.reaches) == 1)
+        rig.now += 1000.0
+        await rig.until(lambda: rig.backend.republished)
+        assert rig.follows[-1].served == 0
 
     run(scenario)
 

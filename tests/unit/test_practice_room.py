@@ -8,8 +8,10 @@ import pytest
 
 from actors.messages import (
     Message,
+    PracticeAnswer,
     PracticeAudio,
     PracticeBeat,
+    PracticeCall,
     PracticeClosed,
     PracticeJoin,
     PracticeJoined,
@@ -23,6 +25,7 @@ from actors.room.practice_link import PracticeLink
 from actors.room.practice_room import PracticeRoom
 from actors.room.practice_text import MAX_STREAM_BYTES, MAX_STREAMS, PracticeTexts
 from actors.room.practice_token import Place
+from actors.room.rpc import UNSUPPORTED
 from actors.runtime.bus import Bus
 from tests.rooms.practice import PracticePeer, PracticeStage
 from tests.rooms.terminal import Terminal
@@ -71,6 +74,9 @@ class Server:
         if (answer := self.answers.get(type(self.heard[-1]))) is not None:
             self.say(answer)
 
+    def calls(self) -> list[PracticeCall]:
+        return [message for message in self.heard if isinstance(message, PracticeCall)]
+
     def say(self, message: Message) -> None:
         self.raw(encode(message, kind="tell", sender="parrot"))
 
@@ -104,6 +110,37 @@ def test_a_stream_is_not_sent_over_two_connections(runtime_dir: Path) -> None:
         del server.answers[PracticeText]
         await terminal.say("again", "2")
         await terminal.until(lambda: [m for m in server.heard if _is_text(m, "2")])
+
+    _scenario(runtime_dir, scenario)
+
+
+def test_what_was_sent_has_not_arrived_before_the_agent_has_answered(runtime_dir: Path) -> None:
+    """A process that is killed takes along what waits in its socket."""
+
+    async def scenario(terminal: Terminal, server: Server) -> None:
+        cast: Any = None
+        server.say(PracticeRoster((PracticePeer(cast, "agent", "agent").shown,)))
+        await terminal.until(terminal.agent)
+        content = b"x" * 1_000_000
+        await terminal.backend.send_bytes(content, topic="t", attributes={}, to="agent", name="n")
+        async with asyncio.TaskGroup() as group:
+            reached = group.create_task(terminal.backend.has_reached("agent", timeout_s=30.0))
+            await terminal.until(server.calls)
+            assert not reached.done()
+            server.say(PracticeAnswer(server.calls()[0].id, UNSUPPORTED))
+        assert reached.result()
+
+    _scenario(runtime_dir, scenario)
+
+
+def test_what_was_sent_to_one_who_is_gone_has_not_arrived(runtime_dir: Path) -> None:
+    async def scenario(terminal: Terminal, server: Server) -> None:
+        cast: Any = None
+        server.say(PracticeRoster((PracticePeer(cast, "agent", "agent").shown,)))
+        await terminal.until(terminal.agent)
+        server.answers[PracticeCall] = PracticeClosed("STATE_MISMATCH")
+        with pytest.raises(RoomError, match="gone"):
+            await terminal.backend.has_reached("agent", timeout_s=30.0)
 
     _scenario(runtime_dir, scenario)
 
