@@ -306,7 +306,7 @@ class Machine:
 
     def _join(self, delay_s: float = 0.0) -> list[Effect]:
         self._is_joining, self._was_there = True, False
-        return [Join(delay_s, elsewhere=self._dispatch.is_moving)]
+        return [Join(delay_s, elsewhere=self._dispatch.joins_elsewhere())]
 
     def _rejoin(self, chance: float) -> list[Effect]:
         """The room has nothing of ours: join, unless that is under way or not yet its time."""
@@ -376,7 +376,8 @@ class Machine:
         if (agent := find_agent(room.participants)) is None:
             # One that is gone when we come back was lost as we were; who is seen to leave wants to.
             is_lost = had_agent and (is_new or room.agent_lost)
-            return effects + (self._call_agent(chance) if is_lost else [])
+            is_due = is_lost or (is_new and self._dispatch.is_held)
+            return effects + (self._call_agent(chance) if is_due else [])
         if is_conversing(agent):
             self._dispatch.agent_takes_part()
         return effects + self._instead_of_a_join(self._dispatch.agent_is_there())

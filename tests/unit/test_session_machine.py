@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from actors.messages import AgentError, ConnectionState, Participant, RoomState, SessionError
 from actors.session.agent import ON_BEHALF_ATTRIBUTE, STATE_ATTRIBUTE
-from actors.session.dispatch import MAX_S
+from actors.session.dispatch import GRACE_S, MAX_S
 from actors.session.effects import (
     ArmTimer,
     CancelTimer,
@@ -724,6 +724,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.pre_connect, self.timeout_s = pre_connect, timeout_s
         self.redispatch = redispatch
         self.moving = self.departed = False
+        self.gone = self.held = False
         self.armed = False
         self.recording = False
         self.pending = False
@@ -753,24 +754,26 @@ class AnyOrder(RuleBasedStateMachine):
                     assert self.machine.is_on
                 case StopRecorder():
                     assert not self.machine.is_on
-                case Join(delay_s=delay_s, elsewhere=True) if not self.moving:
+                case Join(delay_s=delay_s, elsewhere=True) if not self.gone:
                     assert self.machine.is_on
                     assert self.redispatch
-                    assert 0.0 <= delay_s <= MAX_S
+                    assert not self.moving or self.held, "called twice"
+                    assert 0.0 <= delay_s <= (GRACE_S if self.held else MAX_S)
                     self.moving = self.pending = True  # in place of a join that is under way
-                    self.departed = False
+                    self.departed = self.held = False
                 case Join(delay_s=delay_s, elsewhere=elsewhere):
                     assert self.machine.is_on
                     assert not self.pending or self.moving, "a join is under way"
                     assert 0.0 <= delay_s <= REJOIN_MAX_S
-                    assert elsewhere == self.moving, "a move is forgotten"
+                    assert elsewhere == self.gone, "a move is forgotten, or not waited for"
+                    self.held = self.moving and not self.gone
                     self.pending, self.departed, self.has_word = True, False, False
                 case Stay():
                     assert self.moving
-                    assert not self.departed
-                    self.moving = self.pending = False
+                    assert not self.gone
+                    self.moving = self.pending = self.held = False
                 case Leave():
-                    self.pending = self.moving = self.departed = False
+                    self.pending = self.moving = self.departed = self.gone = self.held = False
                 case Discard():
                     assert self.machine.agent.error == "timeout"
 
@@ -824,6 +827,7 @@ class AnyOrder(RuleBasedStateMachine):
         """The delay of a join is over."""
         self.machine.departs(self.machine.conversation)
         self.departed, self.has_word = True, False
+        self.gone = self.moving and not self.held
 
     @rule(chance=st.floats(0.0, 1.0))
     def answered_too_late(self, chance: float) -> None:
@@ -843,7 +847,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(chance=st.floats(0.0, 1.0), wedged=st.booleans())
     def join_failed(self, chance: float, wedged: bool) -> None:
         self.pending = self.departed = False
-        self.moving = self.moving and (wedged or not self.is_there)
+        if self.is_there and not wedged:
+            self.moving = self.gone = self.held = False
         effects = self.machine.join_failed(
             self.machine.conversation, "no room", chance, wedged=wedged
         )
@@ -871,8 +876,8 @@ class AnyOrder(RuleBasedStateMachine):
         was_joining = self.pending
         was_connected = self.machine.connection_state == "connected"
         effects = self.machine.room_changed(room, chance, self.now)
-        if self.machine.connection_state == "connected" and not was_connected and self.departed:
-            self.moving = False  # arrived
+        if self.machine.connection_state == "connected" and not was_connected and self.gone:
+            self.moving = self.gone = False  # arrived
         ours = room.conversation == self.machine.conversation
         self.is_there = ours and room.connection_state != "disconnected"
         # What is said during a join may be of before it, unless it is that we are there.
@@ -903,7 +908,8 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(forgets=st.booleans())
     def killed(self, forgets: bool) -> None:
         standing = self.machine.standing
-        self.pending = self.departed = self.is_there = self.has_word = self.moving = False
+        self.pending = self.departed = self.is_there = self.has_word = False
+        self.moving = self.gone = self.held = False
         if forgets:  # its file is gone too
             self.armed, self.failure = False, None
             self.machine = self.make(None)

@@ -119,12 +119,52 @@ def test_a_room_that_is_lost_after_staying_is_joined_again() -> None:
     assert talk.say(NOTHING) == [Join()]
 
 
-def test_a_room_that_is_lost_while_a_move_waits_is_not_waited_out() -> None:
+def test_a_room_that_is_lost_while_a_move_waits_is_joined_again() -> None:
+    """As after a server's restart: who moved at once would leave it, and the conversation, behind;
+    and a room with a name of the operator's is only made anew when it has been closed, after 30 s.
+    """
     talk = _talk()
     talk.connect(_agent("listening"))
+    assert talk.say(_lost(_room("connected"))) == [ELSEWHERE]
     assert talk.machine.room_went(talk.now) == [Join()]
+    talk.machine.departs("c1")
+    talk.room("connecting")
+    assert talk.room("connected", _agent("listening", "agent-2")) == [Stay()]
+    assert talk.machine.joined("c1", 0.0) == []
+    assert talk.life() == ("connected", "listening", None)
+    assert not talk.machine.standing.moving
+
+
+def test_without_an_agent_there_the_move_is_made_soon() -> None:
+    talk = _talk()
+    talk.connect()
+    for _ in range(6):
+        talk.machine.agent_timed_out(0.0)
+        _move(talk)
+    (join,) = talk.machine.agent_timed_out(0.0)
+    assert isinstance(join, Join)
+    assert join.delay_s > 10 * GRACE_S
+    for _ in range(2):
+        assert talk.machine.room_went(talk.now) == [Join()]
+        assert talk.machine.standing.moving
+        talk.machine.departs("c1")
+        talk.room("connecting")
+        assert talk.room("connected") == [ELSEWHERE]
+    assert _move(talk) == [ArmTimer(20.0)]
+    assert talk.machine.agent_timed_out(0.0) == [Join(MAX_S, elsewhere=True)]
+
+
+def test_lost_again_on_the_way_it_is_still_the_old_room_that_is_joined() -> None:
+    talk = _talk()
+    talk.connect(_agent("listening"))
+    talk.say(_lost(_room("connected")))
+    assert talk.machine.room_went(talk.now) == [Join()]
+    talk.machine.departs("c1")
+    (join,) = talk.machine.join_failed("c1", "no server", 0.0)
+    assert isinstance(join, Join)
+    assert not join.elsewhere
+    talk.room("connecting")
     assert talk.room("connected") == [ELSEWHERE]
-    assert talk.say(NOTHING) == [Join(0.0, elsewhere=True)]
 
 
 def test_an_agent_seen_in_the_room_that_is_being_left_does_not_stop_the_move() -> None:
@@ -138,10 +178,14 @@ def test_an_agent_seen_in_the_room_that_is_being_left_does_not_stop_the_move() -
     assert talk.room("connected") == [ArmTimer(20.0)]
 
 
-def test_a_connection_that_is_lost_meanwhile_is_made_again_in_the_new_room() -> None:
+def test_a_connection_that_is_lost_on_the_move_is_made_again_in_the_new_room() -> None:
     talk = _talk()
     talk.connect()
     talk.machine.agent_timed_out(0.0)
+    talk.machine.departs("c1")
+    talk.say(NOTHING)
+    talk.room("connecting")
+    assert talk.machine.joined("c1", 0.0) == []
     assert talk.machine.room_went(talk.now) == [Join(0.0, elsewhere=True)]
 
 
