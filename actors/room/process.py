@@ -30,7 +30,7 @@ from actors.messages import (
 )
 from actors.messages.codec import CorruptMessage, decode_message, encode_message
 from actors.runtime.actor import Actor, Answer
-from actors.runtime.bus import Lane
+from actors.runtime.bus import TAKEN, Lane
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.errors import OrderFailed, StartError
 from actors.runtime.outbox import OutboxFull
@@ -386,4 +386,4 @@ def _told() -> Iterator[None]:
 
 def _send(lane: Lane, message: Message) -> bool:
     """To audio; False when the lane did not take it."""
-    return bool(lane.send(encode_message(message)))
+    return lane.send(encode_message(message)) is TAKEN

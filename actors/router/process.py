@@ -6,7 +6,7 @@ import time
 from actors.messages import Failed, Header, Join, Kind, Message, Missed, Peer, Welcome
 from actors.messages.codec import CorruptMessage, decode, decode_header, encode
 from actors.runtime.actor import Actor, new_epoch
-from actors.runtime.bus import Sent
+from actors.runtime.bus import TAKEN, Sent
 from actors.runtime.corrupt import CorruptFrames
 from actors.runtime.losses import Losses
 from actors.runtime.post import ROUTER
@@ -45,12 +45,15 @@ class Router(Actor):
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt, peer)
             return
-        self._forward(header, frame)
+        if not (to := header.to):
+            self._broadcast(header, frame)
+        elif (sent := self._lane.send(frame, to=to)) is not TAKEN:
+            self._not_taken(header, to, sent)
 
-    def _forward(self, header: Header, frame: bytes) -> None:
-        for name in self._routes.targets(header, frame):
+    def _broadcast(self, header: Header, frame: bytes) -> None:
+        for name in self._routes.audience(header, frame):
             sent = self._lane.send(frame, to=name)
-            if sent is not Sent.OK:
+            if sent is not TAKEN:
                 self._not_taken(header, name, sent)
 
     def _not_taken(self, header: Header, name: str, sent: Sent) -> None:
@@ -87,7 +90,7 @@ class Router(Actor):
         if not hasattr(self, "_lane"):
             return  # not yet started: nobody can have joined
         frame = encode(Peer(name, up), kind="fact", sender=ROUTER)
-        self._forward(decode_header(frame), frame)
+        self._broadcast(decode_header(frame), frame)
 
     def _for_us(self, header: Header, message: Message) -> None:
         match message:

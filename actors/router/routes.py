@@ -54,10 +54,12 @@ class Routes:
         """Who wants it."""
         return tuple(self._subscribers.get(tag, ()))
 
-    def targets(self, header: Header, frame: bytes) -> list[str]:
-        """The names that a frame goes to. A snapshot is kept for those who join later."""
+    def audience(self, header: Header, frame: bytes) -> list[str]:
+        """Who gets a frame that is for nobody by name. A snapshot is kept for those who join later;
+        what is not meant for everybody is for nobody.
+        """
         if header.kind not in _BROADCAST:
-            return [header.to] if header.to else []
+            return []
         if header.kind == "state":
             self._keep((header.topic, header.sender), frame)
         return [name for name in self._subscribers.get(header.topic, ()) if name != header.sender]

@@ -66,8 +66,13 @@ class Sent(Enum):
     """No such peer is connected (router lanes only)."""
 
     def __bool__(self) -> bool:
-        return self is Sent.OK
+        return self is TAKEN
 
+
+TAKEN = Sent.OK
+"""Looked up once: whoever asks an enum for a member wakes its metaclass, and for each frame this is
+asked in every process that it passes through.
+"""
 
 _poll = zmq.zmq_poll
 """Asks whether there is something to read. Asked for ``EVENTS``, pyzmq makes an enum's member."""
@@ -235,7 +240,7 @@ class Lane:
 
         ``to``: the peer's name, on a router's lane only.
         """
-        sent = Sent.OK
+        sent = TAKEN
         try:
             if self._addressed:
                 self._send(to.encode(), _NOBLOCK_MORE)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from actors.messages import Done, Envelope, Failed, Join, Kind, Message, Missed, Welcome
 from actors.messages.codec import CorruptMessage, decode, encode
 
-from .bus import Bus, OnLink, Sent
+from .bus import TAKEN, Bus, OnLink
 from .corrupt import CorruptFrames
 from .errors import NoAnswer, OrderFailed, Overloaded, Unreachable
 from .outbox import Delivery, Outbox
@@ -21,6 +21,8 @@ from .outbox import Delivery, Outbox
 log = logging.getLogger(__name__)
 
 ROUTER = "router"
+_WELCOME = Welcome.tag()
+"""A string is told from another sooner than a message from another: the metaclass is asked."""
 _JOIN_AGAIN_S = 0.2
 """Until the router has answered; it is normally back within 20 ms of its death."""
 _REDELIVER_S = 2.0
@@ -139,7 +141,7 @@ class Post:
             deadline=deadline,
             after=after,
         )
-        if self._lane.send(frame) is Sent.OK:
+        if self._lane.send(frame) is TAKEN:
             return True
         self.refused += 1
         if kind in ("fact", "state"):
@@ -163,7 +165,8 @@ class Post:
 
     def tell(self, to: str, message: Message) -> None:
         """Send to one actor, expecting nothing. Raises :class:`Overloaded`."""
-        if not self._send(message, kind="tell", to=to):
+        if self._lane.send(encode(message, kind="tell", sender=self.name, to=to)) is not TAKEN:
+            self.refused += 1
             raise Overloaded(to)
 
     async def ask(self, to: str, message: Message, timeout_s: float = 5.0) -> Message:
@@ -301,7 +304,7 @@ class Post:
                 if self._tried.get(envelope.sender) == envelope.id:
                     del self._tried[envelope.sender]
                     self.redeliver(envelope.sender)
-            case _ if isinstance(envelope.message, Welcome):
+            case _ if envelope.topic == _WELCOME:
                 self._on_welcome(envelope.message)
             case _:
                 self._on_envelope(envelope)

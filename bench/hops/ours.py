@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.messages import Done, Envelope, Spoken
 from actors.messages.codec import decode_message, encode_message
-from actors.runtime.bus import Bus
+from actors.runtime.bus import TAKEN, Bus
 from actors.runtime.entry import run_child
 from actors.runtime.errors import OrderFailed, Overloaded
 from actors.runtime.host import SUPERVISOR
@@ -83,7 +83,7 @@ async def _send(given: roles.Arguments) -> None:
         lane = bus.connect("push", "there", _ignore, queue=_QUEUE)
 
         def send(content: bytes) -> bool:
-            return bool(lane.send(_spoken(content)))
+            return lane.send(_spoken(content)) is TAKEN
     else:
 
         def on_envelope(envelope: Envelope) -> None:

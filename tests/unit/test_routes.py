@@ -14,37 +14,40 @@ def _header(kind: Kind, topic: str = "t", sender: str = "a", to: str = "") -> He
     return Header(1, kind, to, sender, 0, topic, 0.0)
 
 
-def test_a_tell_goes_to_the_one_it_names() -> None:
-    assert Routes().targets(_header("tell", to="b"), b"") == ["b"]
+def test_what_is_for_one_but_names_nobody_is_for_nobody() -> None:
+    routes = Routes()
+    routes.join("b", ("t",))
+    for kind in ("tell", "ask", "reply", "deliver", "ack"):
+        assert routes.audience(_header(kind), b"") == []
 
 
 def test_a_fact_goes_to_those_who_subscribed_in_the_order_they_joined() -> None:
     routes = Routes()
     routes.join("c", ("t",))
     routes.join("b", ("t", "u"))
-    assert routes.targets(_header("fact"), b"") == ["c", "b"]
-    assert routes.targets(_header("fact", topic="u"), b"") == ["b"]
-    assert routes.targets(_header("fact", topic="v"), b"") == []
+    assert routes.audience(_header("fact"), b"") == ["c", "b"]
+    assert routes.audience(_header("fact", topic="u"), b"") == ["b"]
+    assert routes.audience(_header("fact", topic="v"), b"") == []
 
 
 def test_nobody_hears_himself() -> None:
     routes = Routes()
     routes.join("a", ("t",))
-    assert routes.targets(_header("fact", sender="a"), b"") == []
+    assert routes.audience(_header("fact", sender="a"), b"") == []
 
 
 def test_joining_again_replaces_what_was_wanted() -> None:
     routes = Routes()
     routes.join("b", ("t",))
     routes.join("b", ("u",))
-    assert routes.targets(_header("fact"), b"") == []
+    assert routes.audience(_header("fact"), b"") == []
 
 
 def test_a_late_joiner_gets_the_last_snapshot_of_each_sender() -> None:
     routes = Routes()
     for sender, frame in (("a", b"a1"), ("a", b"a2"), ("b", b"b1")):
-        routes.targets(_header("state", sender=sender), frame)
-    routes.targets(_header("fact"), b"no snapshot")
+        routes.audience(_header("state", sender=sender), frame)
+    routes.audience(_header("fact"), b"no snapshot")
     assert routes.join("late", ("t",)) == [b"a2", b"b1"]
     assert routes.join("other", ("u",)) == []
 
@@ -54,13 +57,13 @@ def test_who_left_gets_nothing() -> None:
     routes.join("b", ("t",))
     routes.leave("b")
     routes.leave("never there")
-    assert routes.targets(_header("fact"), b"") == []
+    assert routes.audience(_header("fact"), b"") == []
 
 
 def test_snapshots_are_bounded_and_the_oldest_goes() -> None:
     routes = Routes()
     for number in range(MAX_SNAPSHOTS + 1):
-        routes.targets(_header("state", sender=f"s{number}"), b"%d" % number)
+        routes.audience(_header("state", sender=f"s{number}"), b"%d" % number)
     kept = routes.join("late", ("t",))
     assert len(kept) == MAX_SNAPSHOTS
     assert kept[0] == b"1"
@@ -85,4 +88,4 @@ def test_the_last_join_of_each_decides(joins: list[tuple[str, set[str]]]) -> Non
     last = dict(joins)
     for tag in "tuv":
         expected = {name for name, tags in last.items() if tag in tags}
-        assert set(routes.targets(_header("fact", topic=tag, sender="x"), b"")) == expected
+        assert set(routes.audience(_header("fact", topic=tag, sender="x"), b"")) == expected
