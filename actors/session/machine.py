@@ -107,6 +107,11 @@ class Machine:
         )
 
     @property
+    def stays(self) -> bool:
+        """What is joined next is the room that was, although its agent is gone: it may be back."""
+        return self._dispatch.is_held
+
+    @property
     def standing(self) -> Standing:
         """To be kept where it outlives this process, before any effect is carried out."""
         return Standing(

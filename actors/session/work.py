@@ -211,7 +211,7 @@ class Work:
         leaving = self._admission.room_name if elsewhere else ""
         if elsewhere:
             log.info("no agent here: on to a new room")
-        if elsewhere or self._machine.agent.error == "left":
+        if elsewhere or (self._machine.agent.error == "left" and not self._machine.stays):
             self._admission.take_new_room()
         try:
             order = await self._order_to_join(conversation, leaving)

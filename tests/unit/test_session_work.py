@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.messages import (
@@ -29,6 +30,7 @@ from actors.session.occupancy import CLOSED_S, Occupancy, Occupied
 from actors.session.work import ROOM, ROOM_CLOSED_S, Work
 from actors.settings import Settings
 from actors.settings.model import LiveKit
+from tests.unit.test_session_machine import _agent
 from tests.virtual_loop import run
 
 pytestmark = pytest.mark.unit
@@ -56,8 +58,8 @@ class Scripted:
         self.remembered = 0
         self.tasks: set[asyncio.Task[None]] = set()
         self.cipher = cipher or Cipher(has_key=False, enabled=False)
-        admission = Admission(self.settings, self, "terminal", self.cipher)
-        self.work = Work(self, self.machine, admission, self.occupancy)
+        self.admission = Admission(self.settings, self, "terminal", self.cipher)
+        self.work = Work(self, self.machine, self.admission, self.occupancy)
 
     async def ask(self, to: str, message: Message, timeout_s: float) -> Message:
         self.asked.append(message)
@@ -93,8 +95,12 @@ class Scripted:
         return TokenResponse("ws://127.0.0.1:1", "token")
 
     async def carry_out(self, *effects: Effect) -> None:
-        """All of them, and what they have begun."""
+        """All of them, and what they have begun, in a new conversation."""
         self.work.begin()
+        await self.carry_out_now(*effects)
+
+    async def carry_out_now(self, *effects: Effect) -> None:
+        """The same in this one."""
         self.work.queue(effects)
         running = asyncio.create_task(self.work.run())
         await self.work.done()
@@ -122,6 +128,26 @@ def test_to_stay_takes_back_a_move_whose_delay_is_not_over(
         scripted = Scripted()
         await scripted.carry_out(*effects)
         assert [type(order) for order in scripted.asked] == [JoinRoom] * joins
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["it left", "it was lost"])
+def test_a_room_whose_agent_is_gone_is_joined_again_only_if_it_may_be_back(lost: bool) -> None:
+    async def scenario() -> None:
+        scripted = Scripted()
+        machine = scripted.machine
+        for people in ((_agent("listening"),), ()):
+            room = RoomState("c1", "connected", "room-1", "terminal", people)
+            machine.room_changed(msgspec.structs.replace(room, agent_lost=lost), 0.0, 0.0)
+        assert machine.joined("c1", 0.0) == []
+        assert machine.agent.error == "left"
+        scripted.work.begin()
+        before = scripted.admission.room_name
+        await scripted.carry_out_now(*machine.room_went(1.0))
+        (order,) = scripted.asked
+        assert isinstance(order, JoinRoom)
+        assert (order.room_name == before) is lost
 
     asyncio.run(scenario())
 
