@@ -5,29 +5,24 @@ channel, and every client answers it by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-from actors.messages import RpcResult
-
-from .backend import RoomError
+from .backend import RoomBackend, RoomError
 from .rpc import DISCONNECTED, NO_RECIPIENT, NOT_RECEIVED, TIMED_OUT, UNSUPPORTED
 
 METHOD = "callpoint.echo"
 
-Call = Callable[[str, float], Awaitable[RpcResult]]
-"""Of that method, with that many seconds for its answer; raises ``RoomError``."""
 
-
-async def has_come_back(call: Call, timeout_s: float) -> bool | None:
+async def has_come_back(room: RoomBackend, to: str, timeout_s: float) -> bool | None:
     """Whether it has, in time; None: what has come back tells nothing.
 
-    Raises ``RoomError`` when whoever was to answer is gone, for then nobody will ever know.
+    Raises ``RoomError`` when there is no connection, or whoever was to answer is gone: then nobody
+    will ever know.
     """
     code = NOT_RECEIVED.code
     try:
         async with asyncio.timeout(timeout_s):
             while code == NOT_RECEIVED.code:  # LiveKit's client gives up after 7 s without a sign
-                code = (await call(METHOD, timeout_s)).code
+                code = (await room.perform_rpc(METHOD, "", to=to, timeout_s=timeout_s)).code
     except TimeoutError:
         return False
     if code in (NO_RECIPIENT.code, DISCONNECTED.code):

@@ -306,11 +306,7 @@ class LiveKitRoom:
 
     async def has_reached(self, to: str, *, timeout_s: float) -> bool | None:
         """See the protocol."""
-
-        async def call(method: str, answer_s: float) -> RpcResult:
-            return await self.perform_rpc(method, "", to=to, timeout_s=answer_s)
-
-        return await has_come_back(call, timeout_s)
+        return await has_come_back(self, to, timeout_s)
 
     async def send_data(
         self, payload: bytes, *, topic: str, reliable: bool, to: tuple[str, ...]
