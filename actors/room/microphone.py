@@ -98,6 +98,8 @@ class Microphone:
         self._connected = True
         self._barred = ""
         self._to_publish = False
+        self._refused_at: float | None = None
+        """When the new track that we need was first refused, if it still is."""
         self._tasks = [
             spawn(self._acknowledge(), "mic ack"),
             spawn(self._pump(), "mic pump"),
@@ -150,7 +152,7 @@ class Microphone:
     def republished(self, sid: str) -> None:
         """Our track has a new sid."""
         now = self._clock()
-        self._to_publish = False
+        self._to_publish, self._refused_at = False, None
         self._do(self._uplink.republished(sid, now, self._since()))
         if self.state == "live":  # nothing is said again; reports of the old track count no more
             self._losses.begin(self._losses.confirmed, now)
@@ -172,6 +174,7 @@ class Microphone:
             self._losses.reconnected(self._clock())
         else:
             self._losses.cut_off()
+            self._refused_at = None
         self._do(self._uplink.connection(up, self._clock()))
 
     def barred(self, reason: str) -> None:
@@ -198,6 +201,11 @@ class Microphone:
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"
+        if (
+            self._refused_at is not None
+            and (refused_s := self._clock() - self._refused_at) > STALLED_S
+        ):
+            return f"the microphone cannot be published again for {refused_s:.0f} s"
         unreported_s = self._losses.unreported_s(self._clock())
         if self._connected and self._losses.is_dead:
             return f"the server reports no sound of the microphone for {unreported_s:.0f} s"
@@ -406,6 +414,8 @@ class Microphone:
             await self._backend.republish_microphone()
         except RoomError as error:
             log.warning("the microphone is not published again", extra={"cause": str(error)})
+            if self._refused_at is None:
+                self._refused_at = self._clock()
             await asyncio.sleep(TRY_AGAIN_S)
             return False
         return True

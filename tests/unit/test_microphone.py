@@ -41,6 +41,7 @@ class Backend:
         """What became of the next buffers; then each arrives."""
         self.refuse_frames = 0
         self.republished = 0
+        self.refuse_tracks = 0
         self.open = asyncio.Event()
         self.open.set()
 
@@ -80,6 +81,9 @@ class Backend:
         return None
 
     async def republish_microphone(self) -> None:
+        if self.refuse_tracks:
+            self.refuse_tracks -= 1
+            raise RoomError("not now")
         self.republished += 1
 
 
@@ -364,6 +368,31 @@ def test_a_buffer_of_which_nobody_tells_is_said_again() -> None:
         rig.now += 1000.0
         await rig.until(lambda: rig.backend.republished)
         assert rig.follows[-1].served == 0
+
+    run(scenario)
+
+
+def test_a_track_that_is_refused_again_and_again_is_complained_of() -> None:
+    """What is said is kept, but nobody hears it: a new process may have better luck."""
+
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [False]
+        rig.backend.refuse_tracks = 2
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: rig.backend.refuse_tracks == 1)
+        assert rig.microphone.health() == "ok"
+        rig.now += STALLED_S + 1
+        assert "cannot be published again for 3 s" in rig.microphone.health()
+        rig.microphone.connection(up=False)
+        assert rig.microphone.health() == "ok", "another trouble"
+        rig.microphone.connection(up=True)
+        await rig.until(lambda: rig.backend.refuse_tracks == 0)
+        rig.now += STALLED_S + 1
+        assert "published" in rig.microphone.health()
+        await rig.until(lambda: rig.backend.republished)
+        rig.microphone.republished("TR_2")
+        assert rig.microphone.health() == "ok"
 
     run(scenario)
 
