@@ -311,7 +311,8 @@ class Machine:
 
     def _join(self, delay_s: float = 0.0) -> list[Effect]:
         self._is_joining, self._was_there = True, False
-        return [Join(delay_s, elsewhere=self._dispatch.joins_elsewhere())]
+        self._dispatch.joins()
+        return [Join(delay_s, elsewhere=self._dispatch.has_departed)]
 
     def _rejoin(self, chance: float) -> list[Effect]:
         """The room has nothing of ours: join, unless that is under way or not yet its time."""
