@@ -32,7 +32,7 @@ FRAME_S = 0.02
 BACKLOG_S = 1.0
 """Live samples waiting for the SDK, beyond which the tape is to keep the rest."""
 STALLED_S = 2.0
-"""Without the SDK taking a frame that waits, before we say so."""
+"""Without the SDK taking a frame that waits, or a track that is needed, before we say so."""
 TOO_LATE_S = 2.0
 """Beyond it we say so: there was no pause to make up for it (:mod:`.pauses`), and a conversation is
 none any more. The next room process begins in step, with what waits sent ahead."""
@@ -152,7 +152,7 @@ class Microphone:
     def republished(self, sid: str) -> None:
         """Our track has a new sid."""
         now = self._clock()
-        self._to_publish, self._refused_at = False, None
+        self._to_publish = False
         self._do(self._uplink.republished(sid, now, self._since()))
         if self.state == "live":  # nothing is said again; reports of the old track count no more
             self._losses.begin(self._losses.confirmed, now)
@@ -174,7 +174,6 @@ class Microphone:
             self._losses.reconnected(self._clock())
         else:
             self._losses.cut_off()
-            self._refused_at = None
         self._do(self._uplink.connection(up, self._clock()))
 
     def barred(self, reason: str) -> None:
@@ -201,10 +200,8 @@ class Microphone:
         waiting_s = self._clock() - self._taken_at
         if self._queue and waiting_s > STALLED_S:
             return f"microphone frames not taken for {waiting_s:.0f} s"
-        if (
-            self._refused_at is not None
-            and (refused_s := self._clock() - self._refused_at) > STALLED_S
-        ):
+        refused_s = 0.0 if self._refused_at is None else self._clock() - self._refused_at
+        if self._connected and refused_s > STALLED_S:
             return f"the microphone cannot be published again for {refused_s:.0f} s"
         unreported_s = self._losses.unreported_s(self._clock())
         if self._connected and self._losses.is_dead:
@@ -370,26 +367,36 @@ class Microphone:
         """See to it that what the network has swallowed is said again."""
         while True:
             await asyncio.sleep(WATCH_S)
+            is_refused = False
             if self._to_publish and self._connected:
-                await self._publish_again()
-            if not self._is_sending():
-                continue
-            reception = await self._backend.reception()
-            if not self._is_sending():
-                continue  # no longer: the report is of a track, or of a connection, of before
-            now = self._clock()
-            served = self._uplink.served(self._backend.queued_s, now)
-            if self._losses.look(reception, served, now):
-                await self._say_again()
+                is_refused = not await self._publish_again()
+            if await self._has_lost():
+                is_refused = not await self._say_again()
+            if not is_refused:
+                self._refused_at = None  # nor is a new track needed any more
+
+    async def _has_lost(self) -> bool:
+        """Whether something is to be said again, by the server's newest report."""
+        if not self._is_sending():
+            return False
+        reception = await self._backend.reception()
+        if not self._is_sending():
+            return False  # no longer: the report is of a track, or of a connection, of before
+        now = self._clock()
+        served = self._uplink.served(self._backend.queued_s, now)
+        return self._losses.look(reception, served, now)
 
     def _is_sending(self) -> bool:
         return self.state == "live" and self._connected
 
-    async def _say_again(self) -> None:
+    async def _say_again(self) -> bool:
+        """False: it was refused."""
         again_s = (self._lane.next - self._losses.confirmed) / self._rate
         log.warning("speech lost on the way", extra={"again_s": round(again_s, 3)})
-        if await self._publish_again():
+        is_published = await self._publish_again()
+        if is_published:
             self._losses.replayed(self._clock())
+        return is_published
 
     def _since(self) -> int:
         """Where to begin again: at what was confirmed, or where a line that is too slow for parts

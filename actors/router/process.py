@@ -45,6 +45,7 @@ class Router(Actor):
         except CorruptMessage as corrupt:
             self._corrupt.note(corrupt, peer)
             return
+        # Not as an audience of one: each call more is paid in cold caches (bench/README.md).
         if not (to := header.to):
             self._broadcast(header, frame)
         elif (sent := self._lane.send(frame, to=to)) is not TAKEN:

@@ -165,6 +165,7 @@ class Post:
 
     def tell(self, to: str, message: Message) -> None:
         """Send to one actor, expecting nothing. Raises :class:`Overloaded`."""
+        # As _send, which has more to pass on and asks more of what was not taken.
         if self._lane.send(encode(message, kind="tell", sender=self.name, to=to)) is not TAKEN:
             self.refused += 1
             raise Overloaded(to)

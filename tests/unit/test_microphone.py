@@ -397,6 +397,25 @@ def test_a_track_that_is_refused_again_and_again_is_complained_of() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("why", ["barred", "no agent"])
+def test_a_track_that_is_needed_no_more_is_complained_of_no_more(why: str) -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.backend.reaches = [False]
+        rig.backend.refuse_tracks = 1000
+        rig.speak(5)
+        rig.go_live()
+        await rig.until(lambda: rig.backend.refuse_tracks < 1000)
+        rig.now += STALLED_S + 1
+        assert "published" in rig.microphone.health()
+        if why == "barred":
+            rig.microphone.barred("muted by the server")
+        else:
+            rig.microphone.participants(())
+        await rig.until(lambda: rig.microphone.health() == "ok")
+
+    run(scenario)
+
+
 def test_a_line_that_is_too_bad_for_buffers_gets_speech_without_them_in_the_end() -> None:
     async def scenario(rig: Rig) -> None:
         rig.backend.reaches = [False] * MISSED_TRIES
