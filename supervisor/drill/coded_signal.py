@@ -7,47 +7,40 @@ doubled or pushed in between, through codecs, gain control and any sample rate o
 """
 
 import itertools
-import operator
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pcm = NDArray[np.int16]
+from .chords import (
+    BANDS,
+    HOP_MS,
+    MAX_BLOCKS,
+    NOISE,
+    NOTHING,
+    WINDOW_MS,
+    Pcm,
+    Sound,
+    chords,
+    frequencies,
+)
 
 BLOCK_MS = 100
-DIGITS = 12
-BANDS = 3
-SPACING_HZ = 75
-LOWEST_HZ = 450
-"""Tones lie from 450 to 3075 Hz, which every telephone passes on."""
-WINDOW_MS = 40
-"""The tones are orthogonal over it, because 75 Hz is three whole turns more in 40 ms."""
-HOP_MS = 5
 RAMP_MS = 3
 """Chords fade in and out, so that their borders do not click into the other bands."""
-MAX_BLOCKS: int = DIGITS**BANDS // 2
-"""86.4 s: of all numbers those whose digits have an even sum, so most misreadings are no number."""
 
-_SILENT_BELOW = 0.01
-"""Of the loud parts' amplitude: 40 dB down."""
-_PURE_ABOVE = 0.25
-"""Share of a window's power in its three strongest tones, below which it is no chord. Noise has
-0.02; gain control that opens after silence clips so hard that 0.4 is left."""
-_SILENCE_WINDOW_MS = 10
 _SETTLED_MS = 20
 """Shorter runs are the window passing over a border, not something heard."""
 _HEARD_MS = 50
 """A block of which less arrived counts as missing."""
 _TOLERANCE_MS = 15
 """How exactly a border is found after a codec; smaller seams are not reported."""
-_PIECE_HOPS = 30_000 // HOP_MS
-"""Half a minute is looked at in one go."""
-_NOTHING, _NOISE = -1, -2
-
+_AWAITED = 3
+"""Where the signal goes on with the same block or one of so many after it, what is between is most
+likely of these."""
+_DOUBTED = 0.2
+"""Share of its hops that may not be taken for another one if it is to be."""
 
 _SURE_MS = 60.0
 """A piece of a block that is longer was said. Seen made up: 50 ms."""
@@ -190,9 +183,9 @@ def generate(
     length = rate * BLOCK_MS // 1000
     place = np.arange(length)
     ramp = np.minimum(1.0, (np.minimum(place, length - 1 - place) + 0.5) / (rate * RAMP_MS / 1000))
-    tones = np.sin(2 * np.pi * np.outer(_frequencies(), place) / rate) * ramp
-    chords = [tones[list(chord)].sum(axis=0) for chord in _chords(blocks, seed)]
-    speech = np.concatenate([np.zeros(0), *chords]) * (peak / BANDS * 32767)
+    tones = np.sin(2 * np.pi * np.outer(frequencies(), place) / rate) * ramp
+    said = [tones[list(chord)].sum(axis=0) for chord in chords(blocks, seed)]
+    speech = np.concatenate([np.zeros(0), *said]) * (peak / BANDS * 32767)
     lead, tail = (np.zeros(rate * ms // 1000) for ms in (lead_ms, tail_ms))
     return np.concatenate([lead, speech, tail]).round().astype(np.int16)
 
@@ -208,12 +201,34 @@ def decode(pcm: Pcm, rate: int, *, seed: int = 0, looped: bool = False) -> Heard
             and repetitions of less than 43 s are told from the next round.
 
     """
-    spans = _settle(_label(pcm, rate, seed))
+    sound = Sound(pcm, rate, seed)
+    spans = _settle(_as_awaited(sound, sound.read()))
     runs = tuple(_read_well([span for span in spans if span.block >= 0]))
     if looped:
         runs = tuple(_unrolled(runs))
-    silences = [span for span in spans if span.block == _NOTHING]
+    silences = [span for span in spans if span.block == NOTHING]
     return Heard(runs, tuple(_find_seams(runs, silences)))
+
+
+def _as_awaited(sound: Sound, labels: list[int]) -> list[int]:
+    """Read again where it is known which blocks it can be: a codec may have spoilt one of their
+    tones.
+    """
+    runs = [span for span in _settle(labels) if span.block >= 0]
+    sure = [run for run, is_near in zip(runs, _near(runs), strict=True) if is_near]
+    for before, after in itertools.pairwise(sure):
+        if not 0 <= _ahead(after, before) <= _AWAITED:
+            continue
+        awaited = range(before.block, before.block + _ahead(after, before) + 1)
+        at, stop = round(before.end_ms / HOP_MS), round(after.start_ms / HOP_MS)
+        for label, group in itertools.groupby(labels[at:stop]):
+            start, at = at, at + len(list(group))
+            if label == NOISE and (at - start) * HOP_MS <= WINDOW_MS:
+                continue  # the window passing over a border
+            again = sound.read_as(awaited, start, labels[start:at])
+            if label == NOISE or again.count(label) < _DOUBTED * len(again):
+                labels[start:at] = again
+    return labels
 
 
 def _read_well(runs: Sequence[Run]) -> Iterator[Run]:
@@ -221,12 +236,19 @@ def _read_well(runs: Sequence[Run]) -> Iterator[Run]:
     before and after; and too short to count as heard, or less than a block where the signal goes on
     behind it.
     """
-    for run, before, after in zip(runs, [None, *runs], [*runs[1:], None], strict=False):
-        beside = [_ahead(run, other) for other in (before, after) if other is not None]
+    triples = zip(runs, [None, *runs], [*runs[1:], None], _near(runs), strict=False)
+    for run, before, after, is_near in triples:
         goes_on = before is not None and after is not None and 0 <= _ahead(after, before) <= 2
         enough_ms = BLOCK_MS - _TOLERANCE_MS if goes_on else _HEARD_MS
-        if run.length_ms >= enough_ms or any(-1 <= ahead <= 1 for ahead in beside):
+        if run.length_ms >= enough_ms or is_near:
             yield run
+
+
+def _near(runs: Sequence[Run]) -> Iterator[bool]:
+    """For each whether it is next to the one before or after it in the signal, or the same."""
+    for run, before, after in zip(runs, [None, *runs], [*runs[1:], None], strict=False):
+        beside = [_ahead(run, other) for other in (before, after) if other is not None]
+        yield any(-1 <= ahead <= 1 for ahead in beside)
 
 
 def _ahead(run: Run, other: Run) -> int:
@@ -248,97 +270,13 @@ def _unrolled(runs: Sequence[Run]) -> Iterator[Run]:
         yield replace(run, block=block)
 
 
-def _chords(blocks: int, seed: int) -> list[tuple[int, ...]]:
-    """The sequence: indices of tones, every chord differing from the one before in all bands."""
-    if not 0 <= blocks <= MAX_BLOCKS:
-        raise ValueError(f"at most {MAX_BLOCKS} blocks can be told apart, not {blocks}")
-    return _all_chords(seed)[:blocks]
-
-
-@cache
-def _all_chords(seed: int) -> list[tuple[int, ...]]:
-    digits = [d for d in itertools.product(range(DIGITS), repeat=BANDS) if sum(d) % 2 == 0]
-    random.Random(seed).shuffle(digits)  # noqa: S311  # an order, no secret
-    sequence: list[tuple[int, ...]] = []
-    while digits:
-        before = sequence[-1] if sequence else (-1,) * BANDS
-        differs = (i for i, d in enumerate(digits) if not any(map(operator.eq, d, before)))
-        # The last few may have no such follower; they differ in one band at least.
-        sequence.append(digits.pop(next(differs, 0)))
-    return [tuple(band * DIGITS + d for band, d in enumerate(chord)) for chord in sequence]
-
-
-def _frequencies() -> NDArray[np.float64]:
-    return LOWEST_HZ + SPACING_HZ * np.arange(BANDS * DIGITS, dtype=np.float64)
-
-
-def _label(pcm: Pcm, rate: int, seed: int) -> list[int]:
-    """For every hop: the number of its block, or that it is silent, or that it is neither."""
-    hop = rate * HOP_MS // 1000
-    hops = len(pcm) // hop
-    pcm = pcm[: hops * hop]
-    pieces = range(0, hops, _PIECE_HOPS)
-    # Piece by piece: an hour of sound is not to be held as floating point numbers.
-    loudness = np.concatenate(
-        [np.zeros(0), *((_hops(pcm, hop, at, at + _PIECE_HOPS) ** 2).sum(axis=1) for at in pieces)]
-    )[:, None]
-    energy = _windowed(loudness)[:, 0].real
-    if not energy.any():
-        return [_NOTHING] * hops
-    # Over a short window: a long one would hear a chord 20 ms before and after it.
-    nearby = _windowed(loudness, _SILENCE_WINDOW_MS)[:, 0].real / _SILENCE_WINDOW_MS
-    silent = nearby < energy.max() / WINDOW_MS * _SILENT_BELOW**2
-    known = np.full((DIGITS,) * BANDS, _NOISE)
-    for number, chord in enumerate(_chords(MAX_BLOCKS, seed)):
-        known[tuple(tone % DIGITS for tone in chord)] = number
-    labels: list[int] = []
-    for at in pieces:
-        power = _tones(pcm, rate, at)
-        digits = power.argmax(axis=2)
-        piece = slice(at, at + len(power))
-        share = power.max(axis=2).sum(axis=1) / np.maximum(energy[piece], 1e-9)
-        found = np.where(share > _PURE_ABOVE, known[tuple(digits.T)], _NOISE)
-        labels += map(int, np.where(silent[piece], _NOTHING, found))
-    return labels
-
-
-def _hops(pcm: Pcm, hop: int, start: int, end: int) -> NDArray[np.float64]:
-    """Shape (hops, samples of a hop)."""
-    return pcm[max(0, start) * hop : end * hop].reshape(-1, hop).astype(np.float64)
-
-
-def _tones(pcm: Pcm, rate: int, at: int) -> NDArray[np.float64]:
-    """Energy of every tone around each hop of a piece. Shape (hops, bands, digits)."""
-    hop = rate * HOP_MS // 1000
-    window = WINDOW_MS // HOP_MS
-    start = max(0, at - window)
-    samples = _hops(pcm, hop, start, at + _PIECE_HOPS + window)
-    # Sums over one hop, with the phase of the piece's beginning, add up to sums over a window.
-    within = np.exp(-2j * np.pi * np.outer(np.arange(hop), _frequencies()) / rate)
-    before = np.exp(-2j * np.pi * np.outer(np.arange(len(samples)) * hop, _frequencies()) / rate)
-    tones = _windowed((samples @ within) * before)[at - start :][:_PIECE_HOPS]
-    # A tone of amplitude A over n samples: |sum| is A n / 2 and the energy A² n / 2.
-    power = np.abs(tones) ** 2 * 2 / (hop * window)
-    return np.asarray(power.reshape(-1, BANDS, DIGITS))
-
-
-def _windowed(
-    hops: NDArray[np.complex128] | NDArray[np.float64], window_ms: int = WINDOW_MS
-) -> NDArray[np.complex128]:
-    """Sums over a window around each hop. Shape stays (hops, columns)."""
-    width = window_ms // HOP_MS
-    padded = np.pad(hops, ((width // 2 + 1, width - width // 2 - 1), (0, 0)))
-    total = np.cumsum(padded, axis=0, dtype=np.complex128)
-    return np.asarray(total[width:] - total[:-width])
-
-
 def _settle(labels: Sequence[int]) -> list[Run]:
     """Spans of equal labels, also silent ones; what is between two settled ones is halved."""
     spans: list[Run] = []
     at = 0
     for label, group in itertools.groupby(labels):
         start, at = at, at + HOP_MS * len(list(group))
-        if label == _NOISE or at - start < _SETTLED_MS:
+        if label == NOISE or at - start < _SETTLED_MS:
             continue
         if spans and spans[-1].block == label and start - spans[-1].end_ms < _SETTLED_MS:
             spans[-1] = replace(spans[-1], end_ms=at)

@@ -37,10 +37,10 @@ class Job:
         """What has happened until now: `{"at": unix seconds, "event": name, ...}`.
 
         Names: job (room, orders), joined (identity), listening (sample_rate, channels), audio
-        (samples), reception (lost: packets, concealed: samples), state (state), transcript
-        (text, final), item (role, text), text (text, id, sender), close (reason), end (reason),
-        participant_connected, participant_disconnected (identity, reason), track_subscribed,
-        track_unpublished (track, identity).
+        (samples), reception (lost, discarded: packets; concealed, slowed, hurried: samples made up,
+        added, left out), state (state), transcript (text, final), item (role, text), text (text,
+        id, sender), close (reason), end (reason), participant_connected, participant_disconnected
+        (identity, reason), track_subscribed, track_unpublished (track, identity).
         """
         text = (self.folder / "events.jsonl").read_text()
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

@@ -4,13 +4,10 @@ A whole terminal with the real server, a real agent worker and a real sound syst
 a signal that tells which part of it was not heard.
 """
 
-import itertools
-import math
 import os
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,87 +15,21 @@ from pathlib import Path
 import pytest
 
 from actors import BlockingSession
-from actors.settings import Settings
-from supervisor.drill.coded_signal import BLOCK_MS, HOP_MS, Heard, Run, generate
+from supervisor.drill.coded_signal import BLOCK_MS
 from supervisor.drill.network import Outage
 from tests.children import DEADLINE_S
-from tests.peers.agent_worker import AgentWorker, Job
+from tests.peers.agent_worker import AgentWorker
 from tests.peers.livekit_server import LiveKitServer
 from tests.peers.pulse import RATE
 from tests.stage import Stage
 from tests.terminal import Terminal
 
+from .coded_speech import CodedSpeech, coded_speech
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 STRETCHED_MS = 60
 """A jitter buffer stretches the sound by so much on a busy machine; nothing is lost by it."""
-
-
-class Speech:
-    """Coded speech that goes on while something is done to the terminal."""
-
-    def __init__(self, stage: Stage, terminal: Terminal, blocks: int, job: Job) -> None:
-        self.blocks = blocks
-        self.job = job
-        self._stage = stage
-        self._terminal = terminal
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._speak, name="speech")
-        self._began = 0.0
-
-    def _speak(self) -> None:
-        self._stage.pulse.speak_pcm(generate(self.blocks, RATE), RATE)
-        self._over.set()
-
-    def start(self) -> None:
-        self._began = time.monotonic()
-        self._thread.start()
-
-    def within_the_tape(self) -> range:
-        """Blocks that were said no longer ago than the tape is long, or are yet to be said."""
-        forgotten_s = time.monotonic() - self._began - Settings().audio.tape_seconds
-        return range(max(0, math.ceil(forgotten_s * 1000 / BLOCK_MS)), self.blocks)
-
-    def goes_on_for(self, seconds: float) -> bool:
-        """Let so much be said; False when it was over before."""
-        return not self._over.wait(seconds)
-
-    def heard_to_the_end(self) -> Heard:
-        """Wait until the agent has heard the last block; returns all that it has heard."""
-        self._thread.join()
-        last = [self.blocks - 1]
-        self._stage.worker.wait_until(lambda: not self.job.decode().missing(last), deadline_s=60)
-        return self.job.decode()
-
-    def story(self) -> str:
-        """Where what the agent heard is not one block after the other, what its jitter buffer made
-        up, what the room's process said, and what the sound system has lost.
-        """
-        runs = [Run(-1, 0.0, 0.0), *self.job.decode().runs]
-        broken = [
-            f"{after.start_ms:8.0f} ms: block {before.block}, {before.length_ms:.0f} ms of it, "
-            f"then {after.block}, {after.length_ms:.0f} ms of it"
-            for before, after in itertools.pairwise(runs)
-            if after.block != before.block + 1 or after.start_ms > before.end_ms + HOP_MS
-        ]
-        status = self._terminal.status()
-        entries = self._terminal.log.read_text(errors="replace").splitlines()
-        said = [line for line in entries if '"process": "room"' in line]
-        received = map(str, self.job.of("reception"))
-        return "\n".join([*broken, *received, *said, f"{status['audio']}", f"{status['room']}"])
-
-
-@contextmanager
-def _speech(stage: Stage, terminal: Terminal, blocks: int) -> Iterator[Speech]:
-    terminal.callpoint("start")
-    terminal.wait_for_agent("listening")
-    speech = Speech(stage, terminal, blocks, stage.job(terminal))
-    speech.start()
-    try:
-        yield speech
-    except BaseException:
-        print(speech.story())  # what the numbers of an assertion do not tell
-        raise
 
 
 def _is_back(terminal: Terminal, name: str, pid: int) -> None:
@@ -117,14 +48,13 @@ def test_twenty_kills_of_the_room_cost_no_word_and_the_agent_keeps_its_conversat
     kills = 20
     with (
         stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
-        _speech(stage, terminal, blocks=600) as speech,
+        coded_speech(stage, terminal, blocks=600) as speech,
     ):
         for _ in range(kills):
             assert speech.goes_on_for(chance.uniform(1.0, 3.0)), "killed too slowly"
             pid = terminal.kill_actor("room")
             _is_back(terminal, "room", pid)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(speech.blocks) == (), heard.seams
+        heard = speech.heard()
         assert heard.in_order
         assert heard.said_again_ms / kills < 300, heard.seams
         assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
@@ -143,7 +73,7 @@ def test_a_kill_soon_after_a_stall_costs_no_word(
     kills, stall_s = 5, 0.4
     with (
         stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
-        _speech(stage, terminal, blocks=200) as speech,
+        coded_speech(stage, terminal, blocks=200) as speech,
     ):
         for _ in range(kills):
             speech.goes_on_for(2.0)
@@ -153,8 +83,7 @@ def test_a_kill_soon_after_a_stall_costs_no_word(
             os.kill(pid, signal.SIGCONT)
             assert speech.goes_on_for(after_s), "killed too slowly"
             _is_back(terminal, "room", terminal.kill_actor("room"))
-        heard = speech.heard_to_the_end()
-        assert heard.missing(speech.blocks) == (), heard.seams
+        heard = speech.heard()
         assert heard.said_again_ms / kills < 300 + stall_s * 1000, heard.seams
 
 
@@ -164,7 +93,7 @@ def test_a_kill_of_a_process_off_the_lanes_makes_no_gap_at_all(
 ) -> None:
     with (
         stage.terminal(tmp_path, kiosk={"port": 0}) as terminal,
-        _speech(stage, terminal, blocks=80) as speech,
+        coded_speech(stage, terminal, blocks=80) as speech,
     ):
         speech.goes_on_for(2.0)
         began = speech.job.decode()
@@ -172,8 +101,7 @@ def test_a_kill_of_a_process_off_the_lanes_makes_no_gap_at_all(
             pid = terminal.kill_actor(name)
             _is_back(terminal, name, pid)
             speech.goes_on_for(1.0)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(speech.blocks) == (), heard.seams
+        heard = speech.heard()
         later = [seam for seam in heard.seams if seam.at_ms > began.runs[-1].end_ms]
         stumbles = [seam for seam in later if seam.lost_ms + seam.silence_ms > STRETCHED_MS]
         assert stumbles == [], "the sound stumbled"
@@ -184,7 +112,7 @@ def test_a_kill_of_audio_costs_only_the_samples_of_its_own_restart(
 ) -> None:
     with (
         stage.terminal(tmp_path, supervisor={"backoff_reset": 0.5}) as terminal,
-        _speech(stage, terminal, blocks=100) as speech,
+        coded_speech(stage, terminal, blocks=100) as speech,
     ):
         for _ in range(3):
             speech.goes_on_for(2.0)
@@ -205,13 +133,12 @@ def test_what_is_said_while_packets_vanish_unnoticed_is_said_again(
 ) -> None:
     with (
         stage.terminal(tmp_path) as terminal,
-        _speech(stage, terminal, blocks=150) as speech,
+        coded_speech(stage, terminal, blocks=150) as speech,
     ):
         speech.goes_on_for(3.0)
         with Outage(terminal.actor_pid("room")):
             speech.goes_on_for(seconds)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(speech.blocks) == (), heard.seams
+        speech.heard()
         assert [job.id for job in stage.worker.jobs if job.room == speech.job.room] == [
             speech.job.id
         ]
@@ -222,7 +149,7 @@ def test_a_killed_supervisor_that_is_started_again_loses_only_what_nobody_record
 ) -> None:
     with (
         stage.terminal(tmp_path) as terminal,
-        _speech(stage, terminal, blocks=120) as speech,
+        coded_speech(stage, terminal, blocks=120) as speech,
     ):
         speech.goes_on_for(3.0)
         terminal.kill()
@@ -247,15 +174,15 @@ def test_a_server_that_comes_back_before_its_workers_costs_no_word(
     with (
         _own_server(stage, tmp_path) as own,
         own.terminal(tmp_path) as terminal,
-        _speech(own, terminal, blocks) as speech,
+        coded_speech(own, terminal, blocks) as speech,
     ):
         speech.goes_on_for(3.0)
         own.server.kill()
         own.worker.stop()
         threading.Event().wait(away_s)
         expected = _back_with_another_agent(own, terminal, speech)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(expected & set(speech.within_the_tape())) == (), heard.seams
+        speech.heard_to_the_end()
+        heard = speech.heard(expected & set(speech.within_the_tape()))
         assert heard.in_order
 
 
@@ -266,7 +193,7 @@ def test_what_was_said_before_a_cut_was_noticed_is_heard_after_the_rejoin(
     with (
         _own_server(stage, tmp_path) as own,
         own.terminal(tmp_path) as terminal,
-        _speech(own, terminal, blocks=450) as speech,
+        coded_speech(own, terminal, blocks=450) as speech,
     ):
         speech.goes_on_for(3.0)
         with Outage(terminal.actor_pid("room"), tcp=True):
@@ -274,8 +201,7 @@ def test_what_was_said_before_a_cut_was_noticed_is_heard_after_the_rejoin(
             own.server.kill()
         own.worker.stop()
         expected = _back_with_another_agent(own, terminal, speech)
-        heard = speech.heard_to_the_end()
-        assert heard.missing(expected) == (), heard.seams
+        speech.heard(expected)
 
 
 @contextmanager
@@ -287,7 +213,7 @@ def _own_server(stage: Stage, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(server, worker, stage.pulse)
 
 
-def _back_with_another_agent(own: Stage, terminal: Terminal, speech: Speech) -> set[int]:
+def _back_with_another_agent(own: Stage, terminal: Terminal, speech: CodedSpeech) -> set[int]:
     """Start the server and then the worker; returns the blocks that the new agent is to hear."""
     own.server.start()
     terminal.wait_until(lambda now: now["agent"]["error"] == "left", deadline_s=120.0)
@@ -305,15 +231,14 @@ def test_a_room_that_stands_still_is_found_and_replaced_and_no_word_is_lost(
     patience = {"slow_after": 1.0, "stuck_after": 3.0}
     with (
         stage.terminal(tmp_path, supervisor=patience) as terminal,
-        _speech(stage, terminal, blocks=120) as speech,
+        coded_speech(stage, terminal, blocks=120) as speech,
     ):
         speech.goes_on_for(3.0)
         pid = terminal.actor_pid("room")
         os.kill(pid, signal.SIGSTOP)
         _is_back(terminal, "room", pid)
         assert terminal.status()["actors"]["room"]["last_exit"].startswith("hang")
-        heard = speech.heard_to_the_end()
-        assert heard.missing(speech.blocks) == (), heard.seams
+        heard = speech.heard()
         assert heard.in_order
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor.drill.chords import BANDS, DIGITS, chords, frequencies
 from supervisor.drill.coded_signal import (
     BLOCK_MS,
     MAX_BLOCKS,
@@ -206,3 +207,41 @@ def test_a_lone_piece_of_half_a_block_does_not_put_the_others_out_of_order(lengt
     whole = [Run(block, 100.0 * block, 100.0 * block + 100.0) for block in range(6)]
     made_up = Run(603, 300.0, 300.0 + length_ms)
     assert Heard((*whole[:3], made_up, *whole[3:]), ()).in_order is in_order
+
+
+def spoilt(block: int, moved: dict[int, int], loudness: float) -> Pcm:
+    """The signal, in one block of which tones (band to digits) are moved and not as loud."""
+    tones = list(chords(BLOCKS, 0)[block])
+    gains = [1.0] * BANDS
+    for band, digits in moved.items():
+        tones[band] = band * DIGITS + (tones[band] + digits) % DIGITS
+        gains[band] = loudness
+    start, length = at(LEAD_MS + block * BLOCK_MS), at(BLOCK_MS)
+    turns = np.outer(frequencies()[tones], np.arange(length)) / RATE
+    pcm = SIGNAL.copy()
+    pcm[start : start + length] = (
+        np.array(gains) @ np.sin(2 * np.pi * turns) * (0.5 / BANDS * 32767)
+    )
+    return pcm
+
+
+@few
+@given(
+    block=st.integers(2, BLOCKS - 3),
+    band=st.integers(0, BANDS - 1),
+    digits=st.integers(1, DIGITS - 1),
+    loudness=st.floats(0.1, 0.7),
+)
+def test_a_block_of_which_a_codec_has_moved_one_tone_was_heard(block, band, digits, loudness):
+    heard = decode(spoilt(block, {band: digits}, loudness), RATE)
+    assert heard.blocks == tuple(range(BLOCKS))
+    assert heard.missing(BLOCKS) == ()
+    assert heard.lost_ms <= NEAR_MS
+
+
+def test_a_block_of_which_two_tones_were_moved_was_not_heard():
+    assert decode(spoilt(20, {0: 5, 2: 5}, 0.5), RATE).missing(BLOCKS) == (20,)
+
+
+def test_another_chord_is_not_taken_for_the_awaited_one_if_all_its_tones_are_clear():
+    assert decode(spoilt(20, {2: 5}, 1.0), RATE).missing(BLOCKS) == (20,)

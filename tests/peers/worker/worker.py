@@ -299,17 +299,25 @@ def encryption(key: str) -> rtc.E2EEOptions | None:
 
 
 async def note_reception(track: rtc.Track, diary: Diary) -> None:
-    """What a jitter buffer makes up for want of sound, as long as there is a track."""
-    before = (0, 0)
+    """What a jitter buffer makes up for want of sound and leaves out when it has too much, as long
+    as there is a track.
+    """
+    before: dict[str, int] = {}
     with suppress(Exception):  # of a track that has ended the client has nothing narrower to say
         while True:
             await asyncio.sleep(RECEPTION_EVERY_S)
             for each in await track.get_stats():
                 if each.WhichOneof("stats") == "inbound_rtp":
                     stats = each.inbound_rtp
-                    now = (stats.received.packets_lost, stats.inbound.concealed_samples)
+                    now = {
+                        "lost": stats.received.packets_lost,
+                        "concealed": stats.inbound.concealed_samples,
+                        "slowed": stats.inbound.inserted_samples_for_deceleration,
+                        "hurried": stats.inbound.removed_samples_for_acceleration,
+                        "discarded": stats.inbound.packets_discarded,
+                    }
                     if now != before:
-                        diary.note("reception", lost=now[0], concealed=now[1])
+                        diary.note("reception", **now)
                     before = now
 
 
