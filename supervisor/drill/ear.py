@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .coded_signal import Heard, Pcm, decode, unrolled
+from .chords import Pcm
+from .coded_signal import Heard, decode, unrolled
 from .staging import HEARD_RATE
 
 _TAIL_S = 2.0

@@ -12,7 +12,8 @@ from actors.settings import Settings
 from actors.settings.model import Terminal
 from actors.settings.supervision import ActorSettings
 
-from .coded_signal import MAX_BLOCKS, generate
+from .chords import MAX_BLOCKS
+from .coded_signal import generate
 
 HEARD_RATE = 48_000
 """Hz, of what the agent hears."""

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from supervisor.drill.coded_signal import Heard, Pcm, decode
+from supervisor.drill.chords import Pcm
+from supervisor.drill.coded_signal import Heard, decode
 from supervisor.drill.launched import Launched, LaunchFailed
 
 from .install import agent_python

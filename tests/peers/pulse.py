@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from supervisor.drill.coded_signal import Pcm
+from supervisor.drill.chords import Pcm
 from supervisor.drill.launched import Launched, LaunchFailed
 
 RATE = 48000

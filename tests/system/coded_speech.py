@@ -14,7 +14,8 @@ import numpy as np
 from actors.audio.header import SLOTS, newest
 from actors.audio.tape import SAMPLE, Tape
 from actors.settings import Settings
-from supervisor.drill.coded_signal import BLOCK_MS, HOP_MS, Heard, Run, decode, generate
+from supervisor.drill.chords import HOP_MS
+from supervisor.drill.coded_signal import BLOCK_MS, Heard, Run, decode, generate
 from supervisor.drill.launched import LaunchFailed
 from tests.peers.agent_worker import Job
 from tests.peers.pulse import RATE

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.drill.chords import BANDS, DIGITS, chords, frequencies
+from supervisor.drill.chords import BANDS, DIGITS, MAX_BLOCKS, Pcm, chords, frequencies
 from supervisor.drill.coded_signal import (
     BLOCK_MS,
-    MAX_BLOCKS,
     Heard,
-    Pcm,
     Run,
     decode,
     generate,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from actors.settings import Settings
-from supervisor.drill.coded_signal import BLOCK_MS, MAX_BLOCKS, decode, generate
+from supervisor.drill.chords import MAX_BLOCKS
+from supervisor.drill.coded_signal import BLOCK_MS, decode, generate
 from supervisor.drill.ear import Ear
 from supervisor.drill.looks import look_at
 from supervisor.drill.staging import HEARD_RATE, staged
