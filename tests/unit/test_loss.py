@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.room.loss import BURST, PATIENCE_MAX_S, PATIENCE_S, SILENT_S, LossWatch, Reception
+from actors.room.loss import (
+    BURST,
+    DEAD_S,
+    PATIENCE_MAX_S,
+    PATIENCE_S,
+    SILENT_S,
+    STILL_LOOKS,
+    LossWatch,
+    Reception,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -21,8 +30,12 @@ class Rig:
         self.watch = LossWatch()
         self.now = 100.0
         self.lost = 0
-        self.reports = 0
+        self.reports = self._before = 0
+        """Until now, and on the tracks before this one."""
         self.reachable = True
+        self.sends = True
+        """The client does."""
+        self.sent = 0
         self.replays: list[int] = []
         """Positions from which something was said again."""
         self.watch.begin(0, self.now)
@@ -43,12 +56,14 @@ class Rig:
             self.look()
 
     def look(self) -> None:
-        report = Reception(float(self.reports), self.lost) if self.reports else None
+        self.sent += 12 * self.sends
+        reported_at = float(self.reports) if self.reports > self._before else None
+        report = Reception(self.sent, reported_at, self.lost)
         if self.watch.look(report, self.served, self.now):
             self.replays.append(self.watch.confirmed)
             self.watch.replayed(self.now)
             # A new track, whose packets are counted anew.
-            self.lost = 0
+            self.lost, self.sent, self._before = 0, 0, self.reports
             self.watch.begin(self.watch.confirmed, self.now)
 
 
@@ -151,6 +166,47 @@ def test_after_a_good_while_the_next_hole_is_said_again_at_once() -> None:
     before = len(rig.replays)
     rig.pass_time(1, lost=BURST)
     assert len(rig.replays) == before + 1
+
+
+def test_what_a_client_takes_and_does_not_send_is_said_again_though_reports_go_on() -> None:
+    rig = Rig()
+    rig.pass_time(5)
+    sent = rig.served
+    rig.sends = False
+    rig.pass_time(0.5)
+    assert rig.watch.heard(rig.served, rig.now) == sent < rig.served
+    rig.pass_time(0.5)
+    (again,) = rig.replays
+    assert sent - 1250 <= again <= sent
+    rig.sends = True
+    rig.pass_time(10)
+    assert len(rig.replays) == 1
+
+
+def test_a_new_track_that_sends_nothing_is_replaced_at_once_and_then_after_a_while() -> None:
+    """Though the one before it was replaced a moment ago; but not again and again."""
+    rig = Rig()
+    rig.pass_time(5)
+    rig.pass_time(1, lost=BURST)
+    rig.sends = rig.reachable = False
+    rig.pass_time(STILL_LOOKS * 0.25)
+    assert len(rig.replays) == 2
+    rig.pass_time(PATIENCE_S - 0.5)
+    assert len(rig.replays) == 2
+    assert rig.watch.heard(rig.served, rig.now) == rig.watch.confirmed
+    rig.pass_time(DEAD_S - PATIENCE_S)
+    assert len(rig.replays) == 3
+    assert rig.watch.is_dead, "health is to tell"
+    rig.sends = rig.reachable = True
+    rig.pass_time(PATIENCE_S)
+    assert not rig.watch.is_dead
+
+
+def test_a_microphone_of_which_nothing_is_handed_over_does_not_stand_still() -> None:
+    watch = LossWatch()
+    watch.begin(0, 0.0)
+    looks = [watch.look(Reception(100, None), 5000, 0.25 * each) for each in range(40)]
+    assert not any(looks)
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 40)), max_size=20))

@@ -55,9 +55,15 @@ class Line:
         """So many times publishing anew fails."""
         self._sid = 1
         self._subscribed_at = 0.0
-        self._report: Reception | None = None
+        self.stands_still = False
+        """Its track takes samples and sends nothing."""
+        self._sent = 0
+        self._report: tuple[float | None, int] = (None, 0)
 
     async def capture(self, pcm: bytes) -> None:
+        if self.stands_still:
+            return
+        self._sent += 1
         if self.whole.is_set():
             self.heard.update(_positions(pcm))
         else:
@@ -79,7 +85,7 @@ class Line:
     async def reception(self) -> Reception | None:
         self.asked()
         await asyncio.sleep(0.002)
-        return self._report
+        return Reception(self._sent, *self._report)
 
     async def republish_microphone(self) -> None:
         await asyncio.sleep(0.05)
@@ -92,7 +98,8 @@ class Line:
     def get_new_track(self) -> None:
         self.is_new.set()
         self._sid += 1
-        self.lost, self._report = 0, None
+        self.lost = self._sent = 0
+        self._report = (None, 0)
         self.microphone.republished(f"TR_{self._sid}")
         asyncio.get_running_loop().call_later(SUBSCRIBED_S, self.get_subscribed)
 
@@ -105,7 +112,7 @@ class Line:
         while True:
             await asyncio.sleep(REPORT_S)
             if self.reports and self.whole.is_set():
-                self._report = Reception(loop.time(), self.lost)
+                self._report = (loop.time(), self.lost)
 
 
 class Talk:
@@ -267,6 +274,22 @@ def test_a_reconnect_that_begins_while_the_reports_are_looked_at_is_one(tape: Ta
         talk.microphone.connection(up=True)
         await asyncio.sleep(5.0)
         assert goes_on(talk)
+
+    play(tape, scenario)
+
+
+@pytest.mark.parametrize("tracks", [1, 2, 3])
+def test_tracks_that_send_nothing_cost_no_word(tape: Tape, tracks: int) -> None:
+    async def scenario(talk: Talk) -> None:
+        talk.line.stands_still = True
+        for _ in range(tracks):
+            talk.line.is_new.clear()
+            await talk.line.is_new.wait()
+        talk.line.stands_still = False
+        await asyncio.sleep(5.0)
+        assert goes_on(talk)
+        assert talk.line.republished == tracks
+        assert talk.repeated_s <= REPEATED_S
 
     play(tape, scenario)
 

@@ -212,13 +212,14 @@ def test_what_the_other_end_has_acknowledged_is_a_report_of_this_connection(
             server.say(PracticeBeat(0))
             server.say(part(number, ended=True))
             await terminal.until(lambda number=number: terminal.end(number))  # type: ignore[misc]
-            report = await terminal.backend.reception()
-            assert report is not None
-            reports.append(report)
+            reports.append(await terminal.backend.reception())
         assert [report.lost for report in reports] == [0, 0]
-        assert reports[0].reported_at < reports[1].reported_at
+        first, second = (report.reported_at for report in reports)
+        assert first is not None
+        assert second is not None
+        assert first < second
         server.say(PracticeClosed("STATE_MISMATCH"))
         await terminal.until(lambda: terminal.states()[-2:] == ["reconnecting", "connected"])
-        assert await terminal.backend.reception() is None
+        assert (await terminal.backend.reception()).reported_at is None
 
     _scenario(runtime_dir, scenario)

@@ -73,7 +73,7 @@ class SlowLine:
 
     async def reception(self) -> Reception | None:
         now = self._loop.time()
-        return Reception(int(now), 0) if now >= self.dead_until else None
+        return Reception(int(now * 50), int(now) if now >= self.dead_until else None)
 
     async def republish_microphone(self) -> None:
         self._track += 1
