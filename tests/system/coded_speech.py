@@ -26,6 +26,10 @@ HEARD_DEADLINE_S = 60.0
 """After the last word. What has to be sent again on a busy machine has three seconds to get there
 at each try, and is found missing some seconds before."""
 
+STUMBLES = 0.02
+"""Share of what is said that the sound system may lose; seen on a machine with much else to do: one
+block of 115."""
+
 
 class CodedSpeech:
     """It goes on while something is done to the terminal. Another program records the microphone
@@ -66,7 +70,8 @@ class CodedSpeech:
 
     def heard(self, blocks: Iterable[int] = ()) -> Heard:
         """Wait until the agent has heard these blocks, or all of them; returns all that it has
-        heard. Some may be heard behind later ones, when they are said again.
+        heard. Some may be heard behind later ones, when they are said again. What never was at the
+        microphone, for the sound system stumbles on a busy machine, cannot be heard.
 
         Raises:
             AssertionError: it has not, within the deadline.
@@ -78,11 +83,12 @@ class CodedSpeech:
             self._stage.worker.wait_until(
                 lambda: not self.job.decode().missing(wanted), deadline_s=HEARD_DEADLINE_S
             )
-        except LaunchFailed as late:
+        except LaunchFailed:
             heard = self.job.decode()
-            raise AssertionError(
-                f"the agent has not heard {heard.missing(wanted)}: {heard.seams}"
-            ) from late
+            never_said = decode(self._microphone.pcm, RATE).missing(self.blocks)
+            assert len(never_said) <= self.blocks * STUMBLES, f"the microphone missed {never_said}"
+            lost = set(heard.missing(wanted)) - set(never_said)
+            assert not lost, f"the agent has not heard {sorted(lost)}: {heard.seams}"
         return self.job.decode()
 
     def story(self) -> str:
