@@ -119,7 +119,7 @@ class Sound:
         """
         here = slice(start, start + len(read))
         numbers = np.array(awaited)
-        alike = self._digits[here, None] == self._chords[None, numbers % MAX_BLOCKS]
+        alike = self._digits[here, None] == self._chords[None, numbers]
         count = np.where((alike | self._weak[here, None]).all(axis=2), alike.sum(axis=2), 0)
         is_it = self._pure[here] & ~self._silent[here] & (count.max(axis=1) >= _ENOUGH)
         return list(map(int, np.where(is_it, numbers[count.argmax(axis=1)], read)))

@@ -219,7 +219,8 @@ def _as_awaited(sound: Sound, labels: list[int]) -> list[int]:
     for before, after in itertools.pairwise(sure):
         if not 0 <= _ahead(after, before) <= _AWAITED:
             continue
-        awaited = range(before.block, before.block + _ahead(after, before) + 1)
+        further = range(_ahead(after, before) + 1)
+        awaited = [(before.block + each) % MAX_BLOCKS for each in further]
         at, stop = round(before.end_ms / HOP_MS), round(after.start_ms / HOP_MS)
         for label, group in itertools.groupby(labels[at:stop]):
             start, at = at, at + len(list(group))

@@ -68,7 +68,7 @@ class CodedSpeech:
         """Wait until the agent has heard the last block; returns all that it has heard."""
         return self.heard([self.blocks - 1])
 
-    def heard(self, blocks: Iterable[int] = ()) -> Heard:
+    def heard(self, blocks: Iterable[int] | None = None) -> Heard:
         """Wait until the agent has heard these blocks, or all of them; returns all that it has
         heard. Some may be heard behind later ones, when they are said again. What never was at the
         microphone, for the sound system stumbles on a busy machine, cannot be heard.
@@ -77,7 +77,7 @@ class CodedSpeech:
             AssertionError: it has not, within the deadline.
 
         """
-        wanted = sorted(blocks) or range(self.blocks)
+        wanted = range(self.blocks) if blocks is None else sorted(blocks)
         self._thread.join()
         try:
             self._stage.worker.wait_until(
