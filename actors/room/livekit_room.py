@@ -219,7 +219,8 @@ class LiveKitRoom:
         one that was stays.
 
         The old one is taken back last. In the other order the client negotiates twice at once, and
-        soon after an outage the new track stood still in 20 of 45 cases; in this one in none of 21.
+        soon after an outage of 6 s the new track stood still in 9 of 20 cases; in this one in none
+        of 21.
         """
         before = self._publication
         await self._publish()
