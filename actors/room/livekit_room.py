@@ -446,10 +446,8 @@ class LiveKitRoom:
             self._emit(ConnectionChanged(state, reason, end))
 
     def _on_subscribed(self, track: Any) -> None:
-        if self._publication is not None:
-            self._emit(MicrophoneSubscribed(str(self._publication.sid)))
-        elif track is not None:
-            # Ahead of the answer to our publishing: the track has its sid by then.
+        # Not of the publication: while one is being replaced that may be the other one.
+        if track is not None:
             self._emit(MicrophoneSubscribed(str(track.sid)))
 
     def _on_republished(self, publication: Any, _previous_sid: str) -> None:
