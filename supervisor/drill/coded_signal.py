@@ -215,7 +215,8 @@ def _as_awaited(sound: Sound, labels: list[int]) -> list[int]:
     tones.
     """
     runs = [span for span in _settle(labels) if span.block >= 0]
-    sure = [run for run, is_near in zip(runs, _near(runs), strict=True) if is_near]
+    # One step back is none: it may be a misreading for the block after next.
+    sure = list(itertools.compress(runs, _beside(runs, range(2))))
     for before, after in itertools.pairwise(sure):
         if not 0 <= _ahead(after, before) <= _AWAITED:
             continue
@@ -237,19 +238,21 @@ def _read_well(runs: Sequence[Run]) -> Iterator[Run]:
     before and after; and too short to count as heard, or less than a block where the signal goes on
     behind it.
     """
-    triples = zip(runs, [None, *runs], [*runs[1:], None], _near(runs), strict=False)
-    for run, before, after, is_near in triples:
+    near = _beside(runs, range(-1, 2))
+    neighbours = zip(runs, [None, *runs], [*runs[1:], None], near, strict=False)
+    for run, before, after, is_near in neighbours:
         goes_on = before is not None and after is not None and 0 <= _ahead(after, before) <= 2
         enough_ms = BLOCK_MS - _TOLERANCE_MS if goes_on else _HEARD_MS
         if run.length_ms >= enough_ms or is_near:
             yield run
 
 
-def _near(runs: Sequence[Run]) -> Iterator[bool]:
-    """For each whether it is next to the one before or after it in the signal, or the same."""
-    for run, before, after in zip(runs, [None, *runs], [*runs[1:], None], strict=False):
-        beside = [_ahead(run, other) for other in (before, after) if other is not None]
-        yield any(-1 <= ahead <= 1 for ahead in beside)
+def _beside(runs: Sequence[Run], steps: range) -> list[bool]:
+    """For each whether it is one of so many steps in the signal from the one before it to it, or
+    from it to the one behind it.
+    """
+    fits = [_ahead(after, before) in steps for before, after in itertools.pairwise(runs)]
+    return [a or b for a, b in zip([False, *fits], [*fits, False], strict=True)][: len(runs)]
 
 
 def _ahead(run: Run, other: Run) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from supervisor.drill.chords import BANDS, DIGITS, MAX_BLOCKS, Pcm, chords, frequencies
@@ -224,6 +224,7 @@ def spoilt(block: int, moved: dict[int, int], loudness: float) -> Pcm:
 
 
 @few
+@example(block=2, band=0, digits=8, loudness=0.5)  # which makes it the block after next
 @given(
     block=st.integers(2, BLOCKS - 3),
     band=st.integers(0, BANDS - 1),
