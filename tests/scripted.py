@@ -273,12 +273,12 @@ class ScriptedRecorder(ScriptedActor):
                 self.state()
         return None
 
-    def state(self) -> None:
+    def state(self, *, muted: bool = False) -> None:
         """Publish it."""
         self.post.publish_state(
             AudioState(
                 recording=bool(self.recording),
-                muted=False,
+                muted=muted,
                 conversation=self.recording,
                 sample_rate=48_000,
                 input="default",

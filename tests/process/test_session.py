@@ -197,6 +197,8 @@ def test_a_voice_begins_a_conversation_with_what_was_said_first(runtime_dir: Pat
             assert started.woken
             await bench.state(lambda state: state.connection_state == "connected")
             bench.audio.post.publish(Woken())  # said again, until it was heard
+            bench.audio.state(muted=True)  # comes behind it, as another sender's order need not
+            await bench.state(lambda state: state.muted)
             await bench.ask(EndSession())
             assert bench.audio.count(StartRecording) == 1
             await bench.ask(StartSession())
