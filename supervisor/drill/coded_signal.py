@@ -40,7 +40,7 @@ _AWAITED = 3
 """Where the signal goes on with the same block or one of so many after it, what is between is most
 likely of these."""
 _DOUBTED = 0.2
-"""Share of its hops that may not be taken for another one if it is to be."""
+"""A block that was read stays what it is, unless a smaller share of its hops than this does."""
 
 _SURE_MS = 60.0
 """A piece of a block that is longer was said. Seen made up: 50 ms."""
@@ -218,10 +218,10 @@ def _as_awaited(sound: Sound, labels: list[int]) -> list[int]:
     # One step back is none: it may be a misreading for the block after next.
     sure = list(itertools.compress(runs, _beside(runs, range(2))))
     for before, after in itertools.pairwise(sure):
-        if not 0 <= _ahead(after, before) <= _AWAITED:
+        ahead = _ahead(after, before)
+        if not 0 <= ahead <= _AWAITED:
             continue
-        further = range(_ahead(after, before) + 1)
-        awaited = [(before.block + each) % MAX_BLOCKS for each in further]
+        awaited = [(before.block + each) % MAX_BLOCKS for each in range(ahead + 1)]
         at, stop = round(before.end_ms / HOP_MS), round(after.start_ms / HOP_MS)
         for label, group in itertools.groupby(labels[at:stop]):
             start, at = at, at + len(list(group))
