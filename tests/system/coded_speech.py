@@ -26,7 +26,7 @@ HEARD_DEADLINE_S = 60.0
 """After the last word. What has to be sent again on a busy machine has three seconds to get there
 at each try, and is found missing some seconds before."""
 
-STUMBLES = 0.02
+STUMBLES = 0.01
 """Share of what is said that the sound system may lose; seen on a machine with much else to do: one
 block of 115."""
 
