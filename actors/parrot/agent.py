@@ -5,7 +5,8 @@ return the messages to be sent to the client. Times are monotonic seconds, given
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from actors.messages import (
     AgentState,
@@ -28,7 +29,7 @@ from .chat import Chat
 from .ears import Ears
 from .methods import Methods
 from .remembrance import Remembrance
-from .speech import Sound, Speech, Word
+from .speech import Part, Sound, Speech, Word
 from .transcripts import AgentTranscript, NewId, UserTranscript, new_id
 from .vad import RATE, EnergyVad, Samples, SpeechEnded, SpeechEvent, SpeechGoesOn, SpeechStarted
 from .voice import chirp, parroted
@@ -78,7 +79,7 @@ class Agent:
         self._heard_at = 0.0
         self._transcript = UserTranscript(user, ids)
         self._greet_at: float | None = None
-        self._answer: list[tuple[str, Samples]] = []
+        self._answer: Iterable[Part] = ()
         self._answer_at: float | None = None
         self._speech: Speech | None = None
         self._said: AgentTranscript | None = None
@@ -129,7 +130,7 @@ class Agent:
         if self._listens() and (text := self._chat.part(part)) is not None:
             self._remembrance.add("user_transcript", text)
             answer = phrases.answer_to_text(text)
-            self._think([(word, chirp(word)) for word in phrases.words(answer)], now)
+            self._think(_chirped(answer), now)
         return self._drain()
 
     def history(self, number: int) -> list[Message]:
@@ -209,12 +210,12 @@ class Agent:
             return
         self._greet_at = None
         if self._state == "listening" and not self._vad.speaking:
-            self._think([(word, chirp(word)) for word in phrases.words(phrases.GREETING)], now)
+            self._think(_chirped(phrases.GREETING), now)
 
     # -- listening -------------------------------------------------------------------------------
 
-    def _hear(self, samples: Samples, now: float) -> None:
-        if len(samples):
+    def _hear(self, sound: Iterable[Samples], now: float) -> None:
+        for samples in sound:
             self._heard_at = now
             self._on_heard(samples)
             self._understand(self._vad.push(samples, GUARD_DB if self._speech else 0.0), now)
@@ -227,24 +228,23 @@ class Agent:
                     self._interrupt()
                 case SpeechGoesOn(seconds):
                     self._out.append(self._transcript.interim(phrases.heard(seconds), track))
-                case SpeechEnded(samples, seconds):
+                case SpeechEnded(frames, seconds):
                     understood = phrases.heard(seconds)
                     self._out += self._transcript.final(understood, track)
                     self._remembrance.add("user_transcript", understood)
-                    words = phrases.words(phrases.answer_to_speech(seconds))
-                    sounds = [(word, chirp(word)) for word in words]
-                    self._think([*sounds, ("", parroted(samples))], now)
+                    answer = _chirped(phrases.answer_to_speech(seconds))
+                    self._think(chain(answer, [("", parroted(frames))]), now)
 
     # -- thinking and speaking -------------------------------------------------------------------
 
-    def _think(self, answer: list[tuple[str, Samples]], now: float) -> None:
+    def _think(self, answer: Iterable[Part], now: float) -> None:
         self._interrupt()
         self._answer, self._answer_at = answer, now + THINK_S
         self._change("thinking")
 
     def _speak(self, now: float) -> None:
         self._answer_at = None
-        self._speech, self._answer = Speech(self._answer, now), []
+        self._speech, self._answer = Speech(self._answer, now), ()
         self._said = AgentTranscript(self.identity, self._track.sid, self._ids)
         self._change("speaking")
 
@@ -259,7 +259,7 @@ class Agent:
 
     def _interrupt(self) -> None:
         """Drop what is being said or thought."""
-        self._answer, self._answer_at, self._greet_at = [], None, None
+        self._answer, self._answer_at, self._greet_at = (), None, None
         if self._state in ("thinking", "speaking"):
             self._fall_silent()
 
@@ -280,3 +280,7 @@ class Agent:
     def _drain(self) -> list[Message]:
         out, self._out = self._out, []
         return out
+
+
+def _chirped(text: str) -> Iterator[Part]:
+    return ((word, [chirp(word)]) for word in phrases.words(text))

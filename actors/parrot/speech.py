@@ -1,12 +1,14 @@
 """One utterance of the parrot, played in real time: which word and which frame is due. Pure."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .vad import FRAME, FRAME_S, Samples
+
+Part = tuple[str, Iterable[Samples]]
+"""A text and the sound of it, in pieces."""
 
 LATEST_S = 0.2
 """Held up for longer, the rest is played later rather than all at once."""
@@ -27,21 +29,14 @@ class Sound:
 
 
 class Speech:
-    """``parts``: each a text and its sound. Begins at ``at`` (monotonic seconds)."""
+    """``parts``: each a text and its sound in pieces, made as their turn comes. Begins at ``at``
+    (monotonic seconds).
+    """
 
-    def __init__(self, parts: Iterable[tuple[str, Samples]], at: float) -> None:
-        sounds: list[Samples] = []
-        self._words: deque[tuple[int, str]] = deque()
-        length = 0
-        for text, sound in parts:
-            if text:
-                self._words.append((length // FRAME, text))
-            sounds.append(sound)
-            length += len(sound)
-        padding = np.zeros(-length % FRAME, np.int16)
-        self._pcm = np.concatenate((*sounds, padding)).astype("<i2").tobytes()
-        self._frames = len(self._pcm) // (2 * FRAME)
-        self._next = 0
+    def __init__(self, parts: Iterable[Part], at: float) -> None:
+        self._frames = _frames(parts)
+        self._coming = next(self._frames, None)
+        self._played = 0
         self._from = at
 
     def due(self, now: float) -> list[Word | Sound]:
@@ -50,20 +45,38 @@ class Speech:
         if late > LATEST_S:
             self._from += late
         played: list[Word | Sound] = []
-        while not self.is_over and self.due_at <= now:
-            while self._words and self._words[0][0] <= self._next:
-                played.append(Word(self._words.popleft()[1]))
-            at = self._next * 2 * FRAME
-            played.append(Sound(self._pcm[at : at + 2 * FRAME]))
-            self._next += 1
+        while self._coming is not None and self.due_at <= now:
+            played += self._coming
+            self._coming = next(self._frames, None)
+            self._played += 1
         return played
 
     @property
     def due_at(self) -> float:
         """When the next frame is due."""
-        return self._from + self._next * FRAME_S
+        return self._from + self._played * FRAME_S
 
     @property
     def is_over(self) -> bool:
         """All is played."""
-        return self._next >= self._frames
+        return self._coming is None
+
+
+def _frames(parts: Iterable[Part]) -> Iterator[list[Word | Sound]]:
+    """Each frame behind the words that begin in it; the last one is filled up with silence."""
+    words: list[Word | Sound] = []
+    rest = np.zeros(0, np.int16)
+    for text, sound in parts:
+        if text:
+            words.append(Word(text))
+        for piece in sound:
+            rest = np.concatenate((rest, piece))
+            while len(rest) >= FRAME:
+                yield [*words, _sound(rest[:FRAME])]
+                words, rest = [], rest[FRAME:]
+    if words or len(rest):
+        yield [*words, _sound(np.concatenate((rest, np.zeros(FRAME - len(rest), np.int16))))]
+
+
+def _sound(frame: Samples) -> Sound:
+    return Sound(frame.astype("<i2").tobytes())

@@ -52,9 +52,9 @@ class SpeechGoesOn:
 
 @dataclass(frozen=True)
 class SpeechEnded:
-    """``samples`` hold all of it, with a little silence around; ``seconds`` are without that."""
+    """``frames`` hold all of it, with a little silence around; ``seconds`` are without that."""
 
-    samples: Samples
+    frames: tuple[Samples, ...]
     seconds: float
 
 
@@ -136,7 +136,7 @@ class EnergyVad:
 
     def _ended(self) -> SpeechEnded:
         kept = len(self._spoken) - max(0, self._silent - 5)
-        ended = SpeechEnded(np.concatenate(self._spoken[:kept]), self._seconds())
+        ended = SpeechEnded(tuple(self._spoken[:kept]), self._seconds())
         self._spoken, self._levels = [], []
         self._before.clear()
         self._loud.clear()

@@ -1,8 +1,11 @@
 """The parrot's voice: chirps for its own words, and the user's voice as a parrot has it. Pure."""
 
+import math
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from .vad import RATE, Samples
 
@@ -14,6 +17,9 @@ FASTER = 1.2
 _LONGEST_WORD = 12
 _FADE = RATE // 200
 
+Wave = npt.NDArray[np.float64]
+"""Samples on their way from one form to another."""
+
 
 def chirp(word: str) -> Samples:
     """A word of the parrot's own: always the same sound for the same word, 0.1 to 0.3 s."""
@@ -24,36 +30,65 @@ def chirp(word: str) -> Samples:
     phase = 2 * np.pi * low * (time + bend * time * time / (2 * seconds))
     sound = np.sin(phase) + 0.4 * np.sin(2 * phase) + 0.2 * np.sin(3 * phase)
     rasp = 1.0 - 0.35 * (np.sin(2 * np.pi * 45.0 * time) > 0)
-    spoken = _faded(sound * rasp / np.max(np.abs(sound)) * CHIRP_PEAK)
+    spoken = _faded(sound * rasp / np.max(np.abs(sound)) * CHIRP_PEAK, 0, len(sound))
     return np.concatenate((spoken, np.zeros(RATE // 25, np.int16)))
 
 
-def parroted(voice: Samples) -> Samples:
-    """Somebody's voice, faster and higher, at a good loudness."""
-    if not len(voice):
-        return voice
-    places = np.arange(0, len(voice) - 1, FASTER)
-    sound = np.interp(places, np.arange(len(voice)), voice.astype(np.float64))
-    peak = float(np.max(np.abs(sound), initial=1.0))
-    return _faded(sound / peak * VOICE_PEAK)
+def parroted(voice: Sequence[Samples]) -> Iterator[Samples]:
+    """Somebody's voice, faster and higher, at a good loudness; piece by piece as ``voice`` has
+    them: half a minute of it at once would be 60 MiB of numbers in between.
+    """
+    length = _length_at(FASTER, sum(len(piece) for piece in voice))
+    peak = max(
+        (float(np.max(np.abs(piece.astype(np.float64)), initial=0.0)) for piece in voice),
+        default=0.0,
+    )
+    gain = VOICE_PEAK / max(peak, 1.0)
+    start = 0
+    for sound in _read_every(FASTER, voice):
+        yield _faded(sound * gain, start, length)
+        start += len(sound)
 
 
-def resampled(samples: Samples, rate: int) -> Samples:
-    """From ``rate`` to ours, by straight lines between the samples: plain, but good for speech."""
-    if rate == RATE or not len(samples):
-        return samples
-    places = np.arange(round(len(samples) * RATE / rate)) * (rate / RATE)
-    sound = np.interp(places, np.arange(len(samples)), samples.astype(np.float64))
-    played: Samples = sound.astype(np.int16)
-    return played
+def resampled(pieces: Iterable[Samples], rate: int) -> Iterator[Samples]:
+    """From ``rate`` to ours, by straight lines between the samples: plain, but good for speech.
+    ``pieces`` are of one sound, and so is what comes.
+    """
+    if rate == RATE:
+        yield from pieces
+        return
+    for sound in _read_every(rate / RATE, pieces):
+        yield sound.astype(np.int16)
 
 
-def _faded(sound: "np.typing.NDArray[np.float64]") -> Samples:
-    """To int16, its ends faded so that they do not click."""
-    length = min(_FADE, len(sound) // 2)
-    ramp = np.linspace(0.0, 1.0, length)
-    sound = sound.copy()
-    sound[:length] *= ramp
-    sound[len(sound) - length :] *= ramp[::-1]
-    samples: Samples = (np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)
+def _length_at(step: float, samples: int) -> int:
+    return round(samples / step)
+
+
+def _read_every(step: float, pieces: Iterable[Samples]) -> Iterator[Wave]:
+    """The sound at every ``step`` samples, of which there are two at the most."""
+    given = read = 0
+    rest: Samples = np.zeros(0, np.int16)
+    for piece in pieces:
+        rest = np.concatenate((rest, piece))
+        given += len(piece)
+        first = given - len(rest)
+        # The last sample waits: what lies behind it is on a line to the next one.
+        places = np.arange(read, max(read, math.ceil((given - 1) / step))) * step - first
+        if len(places):
+            yield np.interp(places, np.arange(len(rest)), rest)
+            read += len(places)
+            rest = rest[min(int(read * step) - first, len(rest) - 1) :]
+    if (left := _length_at(step, given) - read) > 0:
+        yield np.full(left, rest[-1], np.float64)
+
+
+def _faded(sound: Wave, start: int, length: int) -> Samples:
+    """To int16, faded at both ends of the whole so that they do not click. ``start``: where in a
+    whole of ``length`` samples it lies.
+    """
+    fade = min(_FADE, length // 2)
+    places = np.arange(start, start + len(sound))
+    ramp = np.clip(np.minimum(places, length - 1 - places) / max(fade - 1, 1), 0.0, 1.0)
+    samples: Samples = (np.clip(sound * ramp, -1.0, 1.0) * 32767).astype(np.int16)
     return samples

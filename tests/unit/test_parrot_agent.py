@@ -1,5 +1,7 @@
 """The parrot as an agent, with a clock of its own: what it says to whom, in which order."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -239,6 +241,24 @@ def test_it_greets_late_when_a_buffer_is_announced_and_never_comes() -> None:
     assert "speaking" not in talk.states()
     talk.wait(10.0)
     assert talk.said() == [phrases.GREETING]
+
+
+def test_long_speech_is_heard_and_said_back_in_little_memory() -> None:
+    """What was taken at once stayed with the process: malloc keeps what it has once let go of."""
+    talk = Talk()
+    talk.publish(preconnect=True)
+    talk.wait(1.2)
+    pcm = tone(25.0) + quiet(1.0)
+    tracemalloc.start()
+    try:
+        talk.buffer(pcm)
+        talk.wait(10.0)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert talk.understood()[-1] == "(25.0 s of speech)"
+    assert talk.sound_s() > 5.0
+    assert most < 2.5 * len(pcm)
 
 
 def test_a_buffer_for_somebody_else_is_not_heard() -> None:

@@ -1,5 +1,8 @@
 """The parrot's ears and its sense of when somebody speaks."""
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +40,10 @@ def quiet(seconds: float) -> Samples:
     return np.zeros(int(RATE * seconds), np.int16)
 
 
+def _whole(pieces: Iterable[Samples]) -> Samples:
+    return np.concatenate((quiet(0), *pieces))
+
+
 def _ended(events: list[SpeechEvent]) -> list[SpeechEnded]:
     return [event for event in events if isinstance(event, SpeechEnded)]
 
@@ -49,7 +56,7 @@ def test_speech_is_measured_without_the_silence_around_it() -> None:
     assert events[0] == SpeechStarted()
     (ended,) = _ended(events)
     assert ended.seconds == pytest.approx(1.5, abs=0.041)
-    assert 1.5 <= len(ended.samples) / RATE <= 2.2
+    assert 1.5 <= len(_whole(ended.frames)) / RATE <= 2.2
     assert [event.seconds for event in events if isinstance(event, SpeechGoesOn)] == [
         pytest.approx(0.5, abs=0.03),
         pytest.approx(1.0, abs=0.03),
@@ -60,7 +67,7 @@ def test_speech_is_measured_without_the_silence_around_it() -> None:
 def test_no_sound_of_the_beginning_is_lost() -> None:
     speech = tone(1.0)
     (ended,) = _ended(EnergyVad().push(np.concatenate((quiet(1), speech, quiet(1)))))
-    loud = np.flatnonzero(np.abs(ended.samples.astype(np.int32)) > 100)
+    loud = np.flatnonzero(np.abs(_whole(ended.frames).astype(np.int32)) > 100)
     assert loud[-1] - loud[0] >= len(speech) - 2 * FRAME
 
 
@@ -91,7 +98,7 @@ def test_what_never_falls_silent_ends_and_becomes_background() -> None:
     vad = EnergyVad()
     hum = tone(LONGEST_S + 1, amplitude=500)
     (ended,) = _ended(vad.push(hum))
-    assert len(ended.samples) / RATE == pytest.approx(LONGEST_S, abs=0.05)
+    assert len(_whole(ended.frames)) / RATE == pytest.approx(LONGEST_S, abs=0.05)
     assert vad.push(tone(20, amplitude=500)) == []
     assert vad.push(tone(1)) != []
 
@@ -116,7 +123,7 @@ def test_how_the_samples_are_cut_makes_no_difference(cuts: list[int]) -> None:
         events += vad.push(part)
     assert [type(event) for event in events] == [type(event) for event in whole]
     for one, other in zip(_ended(events), _ended(whole), strict=True):
-        assert np.array_equal(one.samples, other.samples)
+        assert np.array_equal(_whole(one.frames), _whole(other.frames))
 
 
 def test_levels_are_of_full_scale() -> None:
@@ -127,9 +134,9 @@ def test_levels_are_of_full_scale() -> None:
 # -- the pre-connect buffer ------------------------------------------------------------------------
 
 
-def _part(samples: Samples, ended: bool = True, **attributes: str) -> PracticeBytes:
+def _part(samples: Samples | bytes, ended: bool = True, **attributes: str) -> PracticeBytes:
     attributes = {**FORMAT, "trackId": SID, **attributes}
-    return PracticeBytes("s", ears.TOPIC, attributes, samples.tobytes(), ended)
+    return PracticeBytes("s", ears.TOPIC, attributes, bytes(samples), ended)
 
 
 def _frame(number: int) -> Samples:
@@ -138,20 +145,20 @@ def _frame(number: int) -> Samples:
 
 def test_a_track_without_the_feature_is_heard_at_once() -> None:
     hearing = Ears()
-    assert not len(hearing.live(SID, RATE, _frame(1).tobytes()))
+    assert not len(_whole(hearing.live(SID, RATE, _frame(1).tobytes())))
     hearing.subscribe(SID, 0.0, preconnect=False)
-    assert np.array_equal(hearing.live(SID, RATE, _frame(2).tobytes()), _frame(2))
-    assert not len(hearing.live("TR_other", RATE, _frame(3).tobytes()))
+    assert np.array_equal(_whole(hearing.live(SID, RATE, _frame(2).tobytes())), _frame(2))
+    assert not len(_whole(hearing.live("TR_other", RATE, _frame(3).tobytes())))
 
 
 def test_the_buffer_comes_before_what_came_live_meanwhile() -> None:
     hearing = Ears()
-    assert not len(hearing.subscribe(SID, 0.0, preconnect=True))
-    assert not len(hearing.live(SID, RATE, _frame(3).tobytes()))
-    assert not len(hearing.stream(_part(_frame(1), ended=False), 0.1))
-    heard = hearing.stream(_part(_frame(2)), 0.2)
+    assert not len(_whole(hearing.subscribe(SID, 0.0, preconnect=True)))
+    assert not len(_whole(hearing.live(SID, RATE, _frame(3).tobytes())))
+    assert not len(_whole(hearing.stream(_part(_frame(1), ended=False), 0.1)))
+    heard = _whole(hearing.stream(_part(_frame(2)), 0.2))
     assert np.array_equal(heard, np.concatenate([_frame(n) for n in (1, 2, 3)]))
-    assert np.array_equal(hearing.live(SID, RATE, _frame(4).tobytes()), _frame(4))
+    assert np.array_equal(_whole(hearing.live(SID, RATE, _frame(4).tobytes())), _frame(4))
 
 
 def test_without_a_buffer_live_sound_is_heard_after_three_seconds() -> None:
@@ -159,8 +166,8 @@ def test_without_a_buffer_live_sound_is_heard_after_three_seconds() -> None:
     hearing.subscribe(SID, 10.0, preconnect=True)
     hearing.live(SID, RATE, _frame(1).tobytes())
     assert hearing.waiting_until == 13.0
-    assert not len(hearing.tick(12.99))
-    assert np.array_equal(hearing.tick(13.0), _frame(1))
+    assert not len(_whole(hearing.tick(12.99)))
+    assert np.array_equal(_whole(hearing.tick(13.0)), _frame(1))
     assert hearing.waiting_until is None
 
 
@@ -168,7 +175,9 @@ def test_without_a_buffer_live_sound_is_heard_after_three_seconds() -> None:
 def test_a_buffer_that_was_there_first_is_taken_if_it_is_fresh(age_s: float, heard: bool) -> None:
     hearing = Ears()
     hearing.stream(_part(_frame(1)), 5.0)
-    assert len(hearing.subscribe(SID, 5.0 + age_s, preconnect=True)) == (FRAME if heard else 0)
+    assert len(_whole(hearing.subscribe(SID, 5.0 + age_s, preconnect=True))) == (
+        FRAME if heard else 0
+    )
     assert hearing.waiting_until is None
 
 
@@ -176,7 +185,7 @@ def test_a_buffer_that_was_there_first_is_taken_if_it_is_fresh(age_s: float, hea
 def test_a_buffer_of_no_track_or_of_another_is_not_heard(sid: str) -> None:
     hearing = Ears()
     hearing.subscribe(SID, 0.0, preconnect=True)
-    assert not len(hearing.stream(_part(_frame(1), trackId=sid), 0.1))
+    assert not len(_whole(hearing.stream(_part(_frame(1), trackId=sid), 0.1)))
     assert hearing.waiting_until == 3.0
 
 
@@ -187,20 +196,20 @@ def test_a_buffer_of_unknown_format_is_not_waited_for_any_longer(wrong: dict[str
     hearing = Ears()
     hearing.subscribe(SID, 0.0, preconnect=True)
     hearing.live(SID, RATE, _frame(7).tobytes())
-    assert np.array_equal(hearing.stream(_part(_frame(1), **wrong), 0.1), _frame(7))
+    assert np.array_equal(_whole(hearing.stream(_part(_frame(1), **wrong), 0.1)), _frame(7))
 
 
 def test_a_stream_that_is_not_completed_in_time_is_forgotten() -> None:
     hearing = Ears()
     hearing.stream(_part(_frame(1), ended=False), 0.0)
     hearing.subscribe(SID, 3.5, preconnect=True)
-    assert np.array_equal(hearing.stream(_part(_frame(2)), 3.6), _frame(2))
+    assert np.array_equal(_whole(hearing.stream(_part(_frame(2)), 3.6)), _frame(2))
 
 
 def test_another_rate_is_brought_to_ours() -> None:
     hearing = Ears()
     hearing.subscribe(SID, 0.0, preconnect=False)
-    heard = hearing.live(SID, 16_000, np.full(320, 99, np.int16).tobytes())
+    heard = _whole(hearing.live(SID, 16_000, np.full(320, 99, np.int16).tobytes()))
     assert len(heard) == FRAME
     assert set(heard) == {99}
 
@@ -209,9 +218,9 @@ def test_no_frame_and_no_rate_is_too_absurd() -> None:
     hearing = Ears()
     hearing.subscribe(SID, 0.0, preconnect=False)
     for rate in (-1, 0, 7_999, 10**9):
-        assert not len(hearing.live(SID, rate, bytes(64)))
-    assert not len(hearing.live(SID, RATE, bytes(ears.MAX_FRAME_BYTES + 2)))
-    assert len(hearing.live(SID, RATE, bytes(3))) == 1
+        assert not len(_whole(hearing.live(SID, rate, bytes(64))))
+    assert not len(_whole(hearing.live(SID, RATE, bytes(ears.MAX_FRAME_BYTES + 2))))
+    assert len(_whole(hearing.live(SID, RATE, bytes(3)))) == 1
 
 
 def test_what_waits_for_a_buffer_is_bounded() -> None:
@@ -219,6 +228,26 @@ def test_what_waits_for_a_buffer_is_bounded() -> None:
     hearing.subscribe(SID, 0.0, preconnect=True)
     released = 0
     for _ in range(2 * ears.MAX_HELD // FRAME):
-        released += len(hearing.live(SID, RATE, _frame(1).tobytes()))
+        released += len(_whole(hearing.live(SID, RATE, _frame(1).tobytes())))
     assert released >= ears.MAX_HELD
     assert hearing.waiting_until is None
+
+
+@settings(deadline=None)
+@given(cuts=st.lists(st.integers(0, 6 * FRAME), max_size=20))
+def test_a_buffer_may_come_in_any_parts(cuts: list[int]) -> None:
+    pcm = np.arange(3 * FRAME, dtype=np.int16).tobytes()
+    hearing = Ears()
+    hearing.subscribe(SID, 0.0, preconnect=True)
+    for start, end in itertools.pairwise([0, *sorted(cuts), len(pcm)]):
+        hearing.stream(_part(pcm[start:end], ended=False), 0.1)
+    assert _whole(hearing.stream(_part(b""), 0.1)).tobytes() == pcm
+
+
+def test_of_a_buffer_that_is_too_long_the_end_is_heard() -> None:
+    hearing = Ears()
+    hearing.subscribe(SID, 0.0, preconnect=True)
+    samples = np.arange(ears.MAX_S * 8000 + 5000).astype(np.int16)
+    hearing.stream(_part(samples[:9999], ended=False), 0.1)
+    heard = _whole(hearing.stream(_part(samples[9999:], sampleRate="8000"), 0.1))
+    assert np.array_equal(heard[:: RATE // 8000], samples[5000:])

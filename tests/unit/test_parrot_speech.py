@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from actors.parrot import phrases
 from actors.parrot.speech import LATEST_S, Sound, Speech, Word
 from actors.parrot.transcripts import FINAL, SEGMENT, TRACK, AgentTranscript, UserTranscript
-from actors.parrot.vad import FRAME, FRAME_S, RATE
+from actors.parrot.vad import FRAME, FRAME_S, RATE, Samples
 from actors.parrot.voice import FASTER, chirp, parroted, resampled
 
 pytestmark = pytest.mark.unit
@@ -51,7 +51,7 @@ def test_a_word_has_its_sound(word: str) -> None:
 
 def test_a_voice_comes_back_faster_higher_and_audible() -> None:
     voice = (300 * np.sin(np.arange(RATE) * 2 * np.pi * 400 / RATE)).astype(np.int16)
-    parrots = parroted(voice)
+    parrots = np.concatenate(list(parroted(np.split(voice, 10))))
     assert len(parrots) == pytest.approx(RATE / FASTER, abs=2)
     spectrum = np.abs(np.fft.rfft(parrots))
     assert np.argmax(spectrum) * RATE / len(parrots) == pytest.approx(400 * FASTER, rel=0.01)
@@ -60,23 +60,32 @@ def test_a_voice_comes_back_faster_higher_and_audible() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])
 def test_next_to_nothing_can_be_said_back(length: int) -> None:
-    assert len(parroted(np.zeros(length, np.int16))) <= length
+    assert sum(map(len, parroted([np.zeros(length, np.int16)]))) <= length
 
 
 @given(rate=st.sampled_from([8000, 16_000, 24_000, 44_100]), frames=st.integers(0, 2000))
 def test_resampling_keeps_the_time(rate: int, frames: int) -> None:
     samples = np.arange(frames, dtype=np.int16)
-    assert len(resampled(samples, rate)) == round(frames * RATE / rate)
+    assert sum(map(len, resampled([samples], rate))) == round(frames * RATE / rate)
+
+
+@given(rate=st.sampled_from([8000, 16_000, 44_100, 96_000]), cuts=st.lists(st.integers(0, 1500)))
+def test_how_a_sound_is_cut_makes_no_difference(rate: int, cuts: list[int]) -> None:
+    samples = np.random.default_rng(1).integers(-9000, 9000, 1500).astype(np.int16)
+    pieces = np.split(samples, sorted(cuts))
+    for made in (lambda pieces: resampled(pieces, rate), parroted):
+        whole, joined = (np.concatenate(list(made(each))) for each in ([samples], pieces))
+        assert np.allclose(joined, whole, atol=1)  # a place may be rounded to the other side
 
 
 # -- time ------------------------------------------------------------------------------------------
 
 
 def _speech(at: float = 100.0) -> Speech:
-    def part(length: int) -> "np.typing.NDArray[np.int16]":
-        return np.ones(length, np.int16)
+    def part(*lengths: int) -> list[Samples]:
+        return [np.ones(length, np.int16) for length in lengths]
 
-    return Speech([("a ", part(FRAME * 2)), ("b", part(FRAME + 7)), ("", part(100))], at)
+    return Speech([("a ", part(FRAME * 2)), ("b", part(500, FRAME - 493)), ("", part(100))], at)
 
 
 def test_each_frame_has_its_time_and_each_word_its_frame() -> None:
@@ -91,7 +100,7 @@ def test_each_frame_has_its_time_and_each_word_its_frame() -> None:
 
 
 def test_a_timer_that_is_always_a_little_late_does_not_add_up() -> None:
-    speech = Speech([("", np.zeros(FRAME * 1000, np.int16))], 0.0)
+    speech = Speech([("", [np.zeros(FRAME * 1000, np.int16)])], 0.0)
     now, played = 0.0, 0
     while not speech.is_over:
         now = speech.due_at + 0.013
@@ -101,7 +110,7 @@ def test_a_timer_that_is_always_a_little_late_does_not_add_up() -> None:
 
 
 def test_after_being_held_up_it_goes_on_in_real_time() -> None:
-    speech = Speech([("", np.zeros(FRAME * 100, np.int16))], 0.0)
+    speech = Speech([("", [np.zeros(FRAME * 100, np.int16)])], 0.0)
     assert len(speech.due(LATEST_S - 0.01)) == 10
     assert len(speech.due(60.0)) == 1
     assert speech.due_at == pytest.approx(60.0 + FRAME_S)
