@@ -1,4 +1,6 @@
-"""The real room: LiveKit's own client. The only place of the room that knows it.
+"""The real room: LiveKit's own client. What else knows that: the modules of its microphone and its
+participants, its wire (:mod:`.raw_room`), its resampler (:mod:`.fit`), its words for an agent's
+history.
 
 What was seen of the client (livekit 1.2.1) and is relied on:
 
@@ -16,17 +18,14 @@ import time
 from typing import Any
 
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError, UnpublishTrackError
 
 from actors.messages import (
     ChatMessage,
     ConnectionState,
     InvokeRpc,
     Participant,
-    ParticipantKind,
     RoomEnd,
     RpcResult,
-    Track,
 )
 
 from . import agent_history, reasons
@@ -34,9 +33,6 @@ from .backend import (
     AgentAudio,
     ConnectionChanged,
     DataCame,
-    MicrophoneBarred,
-    MicrophoneRepublished,
-    MicrophoneSubscribed,
     OnEvent,
     ParticipantsChanged,
     RoomError,
@@ -44,6 +40,8 @@ from .backend import (
     check_data,
 )
 from .echo import has_come_back
+from .livekit_microphone import LiveKitMicrophone
+from .livekit_roster import roster_of
 from .loss import Reception
 from .raw_room import RawRoom
 from .roster import voice_of
@@ -57,12 +55,8 @@ CONNECT_TIMEOUT_S = 5.0
 DISCONNECT_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 10.0
 """For a text; a buffer has this for each part."""
-STATS_TIMEOUT_S = 1.0
 LOOK_S = 5.0
 """How often it is looked for text streams that nobody goes on with."""
-QUEUE_MS = 100
-"""What the client may hold of the microphone: enough for the jitter of two processes, and little
-to be said twice after a crash."""
 BYTES_PART = 15_000
 """The client's own chunk size; larger writes were slower (10 MiB on loopback: 9 s, not 19)."""
 VOICE_RATE = 48_000
@@ -78,29 +72,11 @@ _STATES: dict[int, ConnectionState] = {
     rtc.ConnectionState.CONN_CONNECTED: "connected",
     rtc.ConnectionState.CONN_RECONNECTING: "reconnecting",
 }
-_KINDS: dict[int, ParticipantKind] = {
-    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
-    rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS: "ingress",
-    rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS: "egress",
-    rtc.ParticipantKind.PARTICIPANT_KIND_SIP: "sip",
-    rtc.ParticipantKind.PARTICIPANT_KIND_AGENT: "agent",
-}
-_SOURCES = {
-    rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
-    rtc.TrackSource.SOURCE_CAMERA: "camera",
-    rtc.TrackSource.SOURCE_SCREENSHARE: "screenshare",
-    rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screenshare_audio",
-}
 _UNDECIPHERABLE = (
     rtc.EncryptionState.DECRYPTION_FAILED,
     rtc.EncryptionState.MISSING_KEY,
     rtc.EncryptionState.INTERNAL_ERROR,
 )
-_MUTED = "the server has muted the microphone: unmute it there, or begin another conversation"
-_NOT_ALLOWED = "the server lets this terminal publish no microphone: give it that right again"
-_ACTIVE = 2
-"""PARTICIPANT_STATE_ACTIVE of livekit_models.proto, which the client does not export."""
-
 _ROSTER_EVENTS = (
     "participant_connected",
     "participant_active",
@@ -131,11 +107,7 @@ class LiveKitRoom:
         self._history_in_turn = asyncio.Lock()
         self._undecipherable: set[str] = set()
         """Identities."""
-        self._source: Any = None
-        self._publication: Any = None
-        self._barred = ""
-        self._rate = 0
-        self._preconnect = False
+        self._microphone = LiveKitMicrophone(self._participant, on_event)
         self._state: ConnectionState = "disconnected"
         self._roster: tuple[Participant, ...] = ()
         self._lost: set[str] = set()
@@ -199,88 +171,28 @@ class LiveKitRoom:
             log.warning("the client does not leave in time")
         self._ended("CLIENT_INITIATED")
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._source is not None:
-            await self._source.aclose()
+        await self._microphone.aclose()
 
     async def publish_microphone(self, sample_rate: int, *, preconnect: bool) -> str:
-        """See the protocol.
-
-        Without discontinuous transmission: it would leave the beginnings of words to a detector,
-        and save only bandwidth; with redundancy (RED), which mends lost packets.
-        """
-        self._participant()  # raises when there is no connection
-        self._rate, self._preconnect = sample_rate, preconnect
-        self._source = rtc.AudioSource(sample_rate, 1, queue_size_ms=QUEUE_MS, loop=self._loop)
-        await self._publish()
-        return str(self._publication.sid)
+        """See the protocol."""
+        return await self._microphone.publish(sample_rate, preconnect=preconnect)
 
     async def republish_microphone(self) -> None:
-        """See the protocol. Where publishing has failed there is no track to be taken back, or the
-        one that was stays.
-
-        The old one is taken back last. In the other order the client negotiates twice at once, and
-        soon after an outage of 6 s the new track stood still in 9 of 20 cases; in this one in none
-        of 35.
-        """
-        before = self._publication
-        await self._publish()
-        if before is not None:
-            await self._unpublish(before.sid)
-        self._emit(MicrophoneRepublished(str(self._publication.sid)))
-        self._look_at_microphone()
-
-    async def _unpublish(self, sid: str) -> None:
-        try:
-            await self._participant().unpublish_track(sid)
-        except UnpublishTrackError as error:
-            log.warning("the old track stays", extra={"cause": reasons.scrubbed(error.message)})
-
-    async def _publish(self) -> None:
-        if not _may_speak(self._participant().permissions):
-            raise RoomError(_NOT_ALLOWED, "refused")  # the client waits 10 s for it, and knows less
-        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
-        options = rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False, red=True
-        )
-        options.preconnect_buffer = self._preconnect
-        try:
-            self._publication = await self._participant().publish_track(track, options)
-        except PublishTrackError as error:
-            raise RoomError(
-                f"the microphone cannot be published: {reasons.scrubbed(error.message)}"
-            ) from None
+        """See the protocol."""
+        await self._microphone.republish()
 
     async def reception(self) -> Reception | None:
         """See the protocol."""
-        if self._publication is None or self._state != "connected":
-            return None
-        try:
-            async with asyncio.timeout(STATS_TIMEOUT_S):
-                found = await self._publication.track.get_stats()
-        except Exception:  # the client raises nothing narrower; there will be another report
-            return None
-        stats = {each.WhichOneof("stats"): each for each in found}
-        if "outbound_rtp" not in stats:
-            return None
-        sent = stats["outbound_rtp"].outbound_rtp.sent.packets_sent
-        if "remote_inbound_rtp" not in stats:
-            return Reception(sent, None)
-        remote = stats["remote_inbound_rtp"].remote_inbound_rtp
-        return Reception(sent, remote.rtc.timestamp, remote.received.packets_lost)
+        return await self._microphone.reception() if self._state == "connected" else None
 
     async def capture(self, pcm: bytes) -> None:
-        """See the protocol. Waits while the client's queue is full."""
-        if self._source is None:
-            raise RoomError("the microphone is not published", "not-connected")
-        try:
-            await self._source.capture_frame(rtc.AudioFrame(pcm, self._rate, 1, len(pcm) // 2))
-        except Exception as error:  # the client raises nothing narrower
-            raise RoomError(f"the client takes no audio: {type(error).__name__}") from None
+        """See the protocol."""
+        await self._microphone.capture(pcm)
 
     @property
     def queued_s(self) -> float:
         """Seconds captured but not yet sent."""
-        return float(self._source.queued_duration) if self._source is not None else 0.0
+        return self._microphone.queued_s
 
     async def send_text(
         self, text: str, *, topic: str, stream_id: str, attributes: dict[str, str]
@@ -398,10 +310,10 @@ class LiveKitRoom:
         self._room.on("disconnected", self._on_disconnected)
         self._room.on("e2ee_state_changed", self._on_decryption)
         self._room.on("data_received", self._on_data)
-        self._room.on("local_track_subscribed", self._on_subscribed)
-        self._room.on("local_track_republished", self._on_republished)
+        self._room.on("local_track_subscribed", self._microphone.subscribed)
+        self._room.on("local_track_republished", lambda new, _: self._microphone.republished(new))
         for event in ("track_muted", "track_unmuted", "participant_permissions_changed"):
-            self._room.on(event, lambda *_: self._look_at_microphone())
+            self._room.on(event, lambda *_: self._microphone.look())
 
     def _on_data(self, packet: Any) -> None:
         sender = packet.participant.identity if packet.participant is not None else ""
@@ -445,28 +357,6 @@ class LiveKitRoom:
             self._state = state
             self._emit(ConnectionChanged(state, reason, end))
 
-    def _on_subscribed(self, track: Any) -> None:
-        # Not of the publication: while one is being replaced that may be the other one.
-        if track is not None:
-            self._emit(MicrophoneSubscribed(str(track.sid)))
-
-    def _on_republished(self, publication: Any, _previous_sid: str) -> None:
-        self._emit(MicrophoneRepublished(str(publication.sid)))
-        self._look_at_microphone()
-
-    def _look_at_microphone(self) -> None:
-        """Whether the server lets it be heard. Nobody but the server mutes its track."""
-        if self._source is None or not self._room.isconnected():
-            return
-        barred = ""
-        if not _may_speak(self._room.local_participant.permissions):
-            barred = _NOT_ALLOWED
-        elif self._publication is not None and self._publication.muted:
-            barred = _MUTED
-        if barred != self._barred:
-            self._barred = barred
-            self._emit(MicrophoneBarred(barred))
-
     def _on_decryption(self, participant: Any, state: int) -> None:
         if participant is None or not self._encrypts:
             return
@@ -491,10 +381,7 @@ class LiveKitRoom:
             self._look_later = None
         if self._state != "connected":
             return
-        roster = tuple(
-            _participant(each, undecipherable=each.identity in self._undecipherable)
-            for each in _in_order(self._room)
-        )
+        roster = roster_of(self._room, self._undecipherable)
         gone = {each.sid for each in self._roster} - {each.sid for each in roster}
         if gone and not settled:
             self._look_later = self._loop.call_later(DEPARTURE_GRACE_S, self._look_settled)
@@ -556,21 +443,6 @@ class LiveKitRoom:
             await stream.aclose()
 
 
-def _may_speak(permissions: Any) -> bool:
-    """``can_publish_sources`` empty: all of them."""
-    sources = permissions.can_publish_sources
-    microphone = rtc.TrackSource.SOURCE_MICROPHONE
-    return bool(permissions.can_publish and (not sources or microphone in sources))
-
-
-def _in_order(room: Any) -> list[Any]:
-    """Participants as they came; those who were there before us by the time of their joining."""
-    return sorted(
-        room.remote_participants.values(),
-        key=lambda each: each.joined_at.timestamp() if each.joined_at else float("inf"),
-    )
-
-
 def _identities(roster: tuple[Participant, ...]) -> frozenset[str]:
     return frozenset(each.identity for each in roster)
 
@@ -583,27 +455,3 @@ def _encryption(key: str) -> Any:
         shared_key=key.encode(), ratchet_window_size=0, failure_tolerance=UNDECIPHERABLE_FRAMES
     )
     return rtc.E2EEOptions(key_provider_options=provider)
-
-
-def _participant(participant: Any, *, undecipherable: bool) -> Participant:
-    return Participant(
-        identity=participant.identity,
-        sid=participant.sid,
-        kind=_KINDS.get(participant.kind, "other"),
-        active=participant.state == _ACTIVE,
-        attributes=participant.attributes,
-        tracks=tuple(_track(each) for each in participant.track_publications.values()),
-        name=participant.name,
-        undecipherable=undecipherable,
-    )
-
-
-def _track(publication: Any) -> Track:
-    return Track(
-        sid=publication.sid,
-        kind="audio" if publication.kind == rtc.TrackKind.KIND_AUDIO else "video",
-        source=_SOURCES.get(publication.source, "unknown"),
-        subscribed=publication.subscribed,
-        muted=publication.muted,
-        encrypted=publication.encryption_type != rtc.EncryptionType.NONE,
-    )
