@@ -14,7 +14,7 @@ from actors.room.fit import (
     longest,
     rate_for,
 )
-from actors.room.uplink import BUFFER_S, SAMPLE_BYTES
+from actors.room.uplink import SAMPLE_BYTES
 from supervisor.drill.coded_signal import decode, generate
 
 pytestmark = pytest.mark.unit
@@ -60,13 +60,12 @@ def test_what_took_too_long_tells_what_comes_in_time() -> None:
     assert carried(1_000_000, 2 * WITHIN_S) == 500_000
 
 
-def test_the_longest_buffer_is_still_easy() -> None:
-    size = int(BUFFER_S * 48_000) * SAMPLE_BYTES
-    assert size * rate_for(size, 48_000) // 48_000 <= EASY_BYTES
+def test_a_minute_is_still_easy() -> None:
+    assert longest(EASY_BYTES, 48_000) >= 60 * 48_000
 
 
 @pytest.mark.parametrize(
-    ("blocks", "expected"), [(20, 48_000), (300, 24_000), (600, 16_000), (800, 8_000)]
+    ("blocks", "expected"), [(20, 48_000), (200, 24_000), (300, 16_000), (800, 8_000)]
 )
 def test_every_block_is_still_there(blocks: int, expected: int) -> None:
     signal = generate(blocks, 48_000)
