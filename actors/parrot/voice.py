@@ -66,7 +66,7 @@ def _length_at(step: float, samples: int) -> int:
 
 
 def _read_every(step: float, pieces: Iterable[Samples]) -> Iterator[Wave]:
-    """The sound at every ``step`` samples, of which there are two at the most."""
+    """The sound at every ``step`` samples; ``step`` is 2 at the most."""
     given = read = 0
     rest: Samples = np.zeros(0, np.int16)
     for piece in pieces:
