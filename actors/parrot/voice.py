@@ -39,11 +39,8 @@ def parroted(voice: Sequence[Samples]) -> Iterator[Samples]:
     them: half a minute of it at once would be 60 MiB of numbers in between.
     """
     length = _length_at(FASTER, sum(len(piece) for piece in voice))
-    peak = max(
-        (float(np.max(np.abs(piece.astype(np.float64)), initial=0.0)) for piece in voice),
-        default=0.0,
-    )
-    gain = VOICE_PEAK / max(peak, 1.0)
+    peak = max((np.abs(piece.astype(np.int32)).max(initial=1) for piece in voice), default=1)
+    gain = VOICE_PEAK / float(peak)
     start = 0
     for sound in _read_every(FASTER, voice):
         yield _faded(sound * gain, start, length)

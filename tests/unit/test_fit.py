@@ -14,7 +14,7 @@ from actors.room.fit import (
     longest,
     rate_for,
 )
-from actors.room.uplink import SAMPLE_BYTES
+from actors.room.uplink import BUFFER_S, SAMPLE_BYTES
 from supervisor.drill.coded_signal import decode, generate
 
 pytestmark = pytest.mark.unit
@@ -62,6 +62,12 @@ def test_what_took_too_long_tells_what_comes_in_time() -> None:
 
 def test_a_minute_is_still_easy() -> None:
     assert longest(EASY_BYTES, 48_000) >= 60 * 48_000
+
+
+def test_the_longest_buffer_is_what_is_carried_while_an_agent_waits() -> None:
+    """At the lowest rate there is: 2 MiB took 2.6 s of 3 at the most, on a quiet machine."""
+    size = int(BUFFER_S * 48_000) * SAMPLE_BYTES
+    assert size * rate_for(size, 48_000) // 48_000 <= 2 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
